@@ -1,0 +1,1 @@
+"""Links: what the media offer (bytes, GATT, Zigbee), and their virtual twins."""

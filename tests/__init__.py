@@ -1,0 +1,1 @@
+"""What Tender promises, asked of it from outside."""

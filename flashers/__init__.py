@@ -1,0 +1,1 @@
+"""Flashers: one folder per protocol, and what they share."""

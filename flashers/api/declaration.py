@@ -1,0 +1,42 @@
+"""What a flasher can do with a node of one profile, said before anything starts."""
+
+from dataclasses import dataclass
+
+from flashers.api.words import (
+    Activation,
+    ComponentKind,
+    EvidenceKind,
+    Exposure,
+    Initiative,
+    ProbeCost,
+    Resume,
+    RollbackKind,
+)
+from transports.links import Medium
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """The abilities that rules and people decide by.
+
+    ``rollback`` lists what *can* hold for such nodes; which one holds for an attempt
+    is found out by its preparation.  ``bytes_per_second`` is a first guess for
+    estimates, replaced by what is measured.  ``in_loader`` says in a sentence how the
+    node is called while it is in its loader.
+    """
+
+    media: frozenset[Medium]
+    components: frozenset[ComponentKind]
+    rollback: frozenset[RollbackKind]
+    transfer_evidence: frozenset[EvidenceKind]
+    boot_evidence: frozenset[EvidenceKind]
+    resume: Resume
+    activation: Activation
+    initiative: Initiative
+    probe_cost: ProbeCost
+    exposure: Exposure
+    in_loader: str
+    formats: frozenset[str]
+    trial_boot: bool = False
+    """The loader starts a new image once, and reverts it unless it is confirmed."""
+    bytes_per_second: float = 4000.0

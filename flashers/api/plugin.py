@@ -1,0 +1,163 @@
+"""How a flasher introduces itself, and what its virtual node promises.
+
+A plugin is one value of :class:`FlasherPlugin`, named by an entry point of the group
+``tender.flashers``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from flashers.api.data import Component, Digest, FirmwareImage, Reason, Seen
+from flashers.api.declaration import Declaration
+from flashers.api.session import Session
+from flashers.api.verbs import Activate, Backup, Confirm, Preflight, Probe, Revert, Transfer
+from transports.links import UartPeer
+
+
+class Params(BaseModel):
+    """Base of a flasher's own settings: the ``[flasher]`` table of a profile.
+
+    An unknown key is an error, so that a misspelt one is not silently ignored.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Flasher(Protocol):
+    """One flasher at work on one node for one lease.
+
+    Each verb raises nothing but :class:`~transports.errors.TenderError`.  A verb that
+    learns what the node holds as a by-product returns it, which spares a probe;
+    otherwise it returns None and the host looks.
+    """
+
+    async def probe(self, ask: Probe) -> Seen:
+        """What the node runs and holds.  A node that does not answer is ``SILENT``, not an error."""
+        ...
+
+    async def preflight(self, ask: Preflight) -> tuple[Reason, ...]:
+        """Every reason against this image on this node; without touching its flash."""
+        ...
+
+    async def backup(self, ask: Backup) -> bytes:
+        """The component's whole area, as a file that ``parse`` of the same plugin reads."""
+        ...
+
+    async def enter_loader(self) -> None:
+        """Bring the node into its loader; without effect where transfers go to the application."""
+        ...
+
+    async def transfer(self, ask: Transfer) -> Seen | None:
+        """Send the image, resumed where the node stopped, and prove the bytes."""
+        ...
+
+    async def activate(self, ask: Activate) -> Seen | None:
+        """Start the images."""
+        ...
+
+    async def confirm(self, ask: Confirm) -> Seen | None:
+        """Make the running image permanent."""
+        ...
+
+    async def rollback(self, ask: Revert) -> Seen | None:
+        """Have the node's loader take an unconfirmed image back."""
+        ...
+
+    async def command(self, request: bytes, *, reply_timeout: float) -> bytes:
+        """Ask the application something, for health checks; the answer as it came.
+
+        What a request is belongs to the flasher: an MCUmgr echo, a line on a console.
+        """
+        ...
+
+    async def identify(self) -> None:
+        """Have the node show itself to somebody who stands in front of it.
+
+        Raises:
+            NotSupported: it cannot.
+        """
+        ...
+
+    async def cleanup(self) -> None:
+        """Leave the node as a user of the link would want it; always called, never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is really the case in a virtual node, for tests to compare claims with.
+
+    ``running`` holds, per image number, the identity of what executes now; an image
+    that is absent from it does not run.  ``confirmed`` tells whether it would still
+    run after any number of resets.  ``bootable`` False: there is no firmware that runs.
+    """
+
+    running: Mapping[int, Digest]
+    confirmed: bool
+    bootable: bool
+    powered: bool
+
+
+class VirtualNode(UartPeer, Protocol):
+    """A node that speaks the flasher's protocol over a simulated flash."""
+
+    def truth(self) -> Truth:
+        """What is really the case."""
+        ...
+
+    def power_off(self) -> None:
+        """Cut the power: memory is lost, flash stays, a write under way is torn."""
+        ...
+
+    def power_on(self) -> None:
+        """Give power again; the node boots."""
+        ...
+
+    @property
+    def operations(self) -> int:
+        """Flash operations (erases and programs) since the node was made."""
+        ...
+
+    def cut_power_at(self, operation: int, *, torn: bool = False, off_for: float | None = 1.0) -> None:
+        """Lose power just before this operation, or (``torn``) in the middle of it.
+
+        ``off_for`` is how long it stays off, in seconds; None leaves it off.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualSetup:
+    """How a virtual node begins its life.
+
+    ``flash`` are artifacts already on it by component id; ``options`` are faults and
+    traits by name (``--fault`` on the command line), each plugin documents its own.
+    """
+
+    params: Params
+    components: tuple[Component, ...] = (Component(),)
+    flash: Mapping[str, bytes] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    name: str = "virtual"
+
+
+@dataclass(frozen=True, slots=True)
+class FlasherPlugin:
+    """A flasher, introduced in one value.
+
+    ``parse`` turns an artifact's bytes into an image: (data, format, component, params).
+    It raises :class:`~flashers.api.errors.BadImage` and touches nothing.
+    """
+
+    name: str
+    summary: str
+    params: type[Params]
+    declare: Callable[[Any], Declaration]
+    parse: Callable[[bytes, str, Component, Any], FirmwareImage]
+    open: Callable[[Session, Any], Flasher]
+    virtual_node: Callable[[VirtualSetup], VirtualNode]
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """The options that the virtual node understands, each with a sentence for people."""

@@ -1,0 +1,94 @@
+"""What the host lends a flasher for the length of a lease.
+
+The host keeps everything else: journal, time-outs of steps, gates, queue, trust,
+cache, history and reports.
+"""
+
+import re
+from typing import Protocol
+
+from flashers.api.data import Identity
+from flashers.api.words import ResetKind, Role
+from transports.links import ByteLink
+
+
+class Console(Protocol):
+    """The text that the node prints, tapped from before the reset."""
+
+    def mark(self) -> int:
+        """A place in the text, to read from later."""
+        ...
+
+    def lines_since(self, mark: int) -> list[str]:
+        """The complete lines printed since then, as far as they are still kept."""
+        ...
+
+    async def wait_for(self, pattern: re.Pattern[str], *, since: int, timeout: float) -> str | None:
+        """The first line that matches, or None if the time (seconds) runs out.
+
+        It reads from the link by itself, so nothing else may be reading.
+
+        Raises:
+            LinkLost: the link went away.
+        """
+        ...
+
+
+class Session(Protocol):
+    """A node, reachable, for one lease."""
+
+    @property
+    def node(self) -> str:
+        """The node's name, for logs."""
+        ...
+
+    @property
+    def address(self) -> str | None:
+        """The node's address on a shared link."""
+        ...
+
+    async def open(self, role: Role = Role.APP) -> ByteLink:
+        """The link on which the node is found in this role; opened once and kept.
+
+        A link that was lost is opened anew.
+
+        Raises:
+            LinkError: it cannot be opened.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give the link back early, for a node that has to see it closed."""
+        ...
+
+    def expect(self, identity: Identity) -> None:
+        """Say who answered.
+
+        Raises:
+            IdentityChanged: the inventory knows another node here.
+        """
+        ...
+
+    def lines(self) -> Console:
+        """The node's console."""
+        ...
+
+    async def reset(self, kind: ResetKind) -> None:
+        """Restart the node by the port's modem lines; ``NONE`` reopens the link.
+
+        Raises:
+            LinkError: the link has no such line, or was lost.
+        """
+        ...
+
+    def progress(self, done: int, total: int) -> None:
+        """How far the transfer is, in bytes that the node has acknowledged."""
+        ...
+
+    def sent(self, count: int) -> None:
+        """So many bytes of the image were put on the link, resent ones included."""
+        ...
+
+    def note(self, text: str) -> None:
+        """A line for the attempt's trace."""
+        ...

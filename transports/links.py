@@ -154,4 +154,6 @@ class UartPeer(Protocol):
 class Transmit(Protocol):
     """Sends bytes from a virtual node towards the host."""
 
-    def __call__(self, data: bytes, /) -> None: ...
+    def __call__(self, data: bytes, /) -> None:
+        """Send; never waits, and a medium with nobody at its other end loses the bytes."""
+        ...

@@ -1,6 +1,7 @@
 """Virtual time: jumps where nothing can happen, and nowhere else."""
 
 import asyncio
+import itertools
 import os
 import socket
 import threading
@@ -33,8 +34,12 @@ def test_timers_fire_in_the_order_of_their_times() -> None:
     async def main() -> list[tuple[str, float]]:
         loop = asyncio.get_running_loop()
         seen: list[tuple[str, float]] = []
+
+        def note(name: str) -> None:
+            seen.append((name, loop.time()))
+
         for name, delay in (("late", 3.0), ("early", 1.0), ("middle", 2.0)):
-            loop.call_later(delay, lambda name=name: seen.append((name, loop.time())))
+            loop.call_later(delay, note, name)
         await asyncio.sleep(4)
         return seen
 
@@ -92,7 +97,7 @@ def test_a_loop_that_turns_without_end_at_one_instant_is_given_up(monkeypatch: p
     monkeypatch.setattr(jumping, "MAX_TURNS_WITHOUT_TIME", 1000)
 
     async def spin() -> None:
-        while True:
+        for _ in itertools.count():
             await asyncio.sleep(0)
 
     with pytest.raises(VirtualLivelock):

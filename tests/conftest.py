@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.peers import debian
 
+pytest_plugins = ("tests.peers.avr", "tests.peers.mosquitto")
+
 MARKS_BY_DURATION = ("house", "matrix", "peer", "slow")
 """What carries none of these runs first; what carries several runs with the last of them."""
 

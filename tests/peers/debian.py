@@ -65,10 +65,10 @@ def client(name: str) -> Path:
 
 def file(relative: str) -> Path:
     """A file of a Debian package, by its path below the root; skips (or fails) the test without it."""
-    for root in (Path("/"), UNPACKED):
-        if (root / relative).exists():
-            return root / relative
-    missing(f"no /{relative} here: run `make debs`")
+    found = [root / relative for root in (Path("/"), UNPACKED) if (root / relative).exists()]
+    if not found:
+        missing(f"no /{relative} here: run `make debs`")
+    return found[0]
 
 
 def missing(message: str) -> NoReturn:

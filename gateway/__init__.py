@@ -1,0 +1,1 @@
+"""The service: everything that is about many nodes, time and people."""

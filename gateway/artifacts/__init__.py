@@ -1,0 +1,1 @@
+"""Artifacts: verified bytes, how they come here and where they are kept."""

@@ -1,0 +1,1 @@
+"""One attempt: what comes next, and doing it."""

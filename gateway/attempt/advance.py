@@ -1,0 +1,231 @@
+"""What a record becomes when a step begins, ends, or fails.
+
+Together with ``decide`` this is all of an attempt that is stored: pure functions from
+one record to the next, so that everything an attempt can go through can be walked
+without a node, a clock or a disk.
+"""
+
+from dataclasses import dataclass, replace
+
+from flashers.api import Digest, Evidence, Firmware, Reason, RollbackKind, Seen, Stamp
+from gateway.attempt import facts
+from gateway.attempt.steps import (
+    Activate,
+    CheckHealth,
+    Finish,
+    Judge,
+    Prepare,
+    Restart,
+    Revert,
+    Step,
+    Transfer,
+    TurnBack,
+    kind_of,
+    phase_of,
+)
+from gateway.model.outcomes import CancelReason, Direction, Origin, Outcome, Verdict
+from gateway.model.records import Part, Record, Result, Target, Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What preparation found out: the way back, by component, and its kind."""
+
+    rollback: RollbackKind
+    rollback_seen: bool = False
+    known_good: tuple[tuple[str, Target], ...] = ()
+
+
+def begin(record: Record, step: Step) -> Record:
+    """The record as it must be on disk before the step acts on the node."""
+    record = replace(record, phase=phase_of(step, record), turns=record.turns + 1)
+    kind = kind_of(step)
+    if kind is not None:
+        starts = {**record.starts, kind.value: record.starts.get(kind.value, 0) + 1}
+        record = replace(record, starts=starts)
+    match step:
+        case Transfer(back=False):
+            record = replace(record, touched=True)
+        case Transfer(back=True):
+            way = RollbackKind.RESTORE if record.rollback is RollbackKind.RESTORE else RollbackKind.REFLASH
+            record = replace(record, touched=True, back_kind=way)
+        case Activate(back=False, again=False):
+            record = replace(record, touched=True, activations=record.activations + 1)
+        case Activate(back=True, again=False):
+            if record.back_kind in (RollbackKind.NONE, RollbackKind.BOOTLOADER):
+                record = replace(record, back_kind=RollbackKind.SLOT_SWITCH)
+        case Revert():
+            record = replace(record, back_kind=RollbackKind.BOOTLOADER)
+        case Restart():
+            record = replace(record, resets=record.resets + 1)
+        case _:
+            pass
+    return record
+
+
+def succeed(record: Record, step: Step) -> Record:
+    """The step did what it should; what the node became is for the next look to say."""
+    kind = kind_of(step)
+    if kind is not None:
+        record = replace(record, starts={**record.starts, kind.value: 0}, error=None)
+    match step:
+        case Judge(verdict=verdict, why=why):
+            return judge(record, verdict, why)
+        case TurnBack(why=why):
+            return turn_back(record, why)
+        case Restart() if record.activations and record.rules.trial_boot and _undecided(record):
+            # We reset it because it had fallen silent on trial; that is its verdict.
+            return judge(record, Verdict.FAILED, _WENT_SILENT)
+        case Transfer():
+            return replace(record, mark=0)
+        case _:
+            return record
+
+
+def fail(record: Record, step: Step, trouble: Trouble, *, mark: int = 0) -> Record:
+    """The step raised.  Headway since the last failure makes it a fresh start."""
+    kind = kind_of(step)
+    starts = record.starts
+    if kind is not None and mark > record.mark:
+        starts = {**starts, kind.value: 1}
+    return replace(record, error=trouble, starts=starts, mark=max(mark, record.mark))
+
+
+def headway(record: Record, step: Step, mark: int) -> Record:
+    """The transfer has come noticeably further: what follows is not the same start again."""
+    kind = kind_of(step)
+    if kind is None or mark <= record.mark:
+        return record
+    return replace(record, starts={**record.starts, kind.value: 1}, mark=mark)
+
+
+def prepared(record: Record, seen: Seen, found: Prepared) -> Record:
+    """Preparation passed: what the node runs now is what it had before."""
+    known_good = dict(found.known_good)
+
+    def filled(part: Part) -> Part:
+        slot = facts.active(part, seen)
+        before = slot.firmware if slot is not None and slot.firmware else None
+        return replace(part, before=before, known_good=known_good.get(part.component.id, part.known_good))
+
+    return replace(
+        succeed(record, Prepare()),
+        prepared=True,
+        parts=tuple(filled(part) for part in record.parts),
+        rollback=found.rollback,
+        rollback_seen=found.rollback_seen,
+    )
+
+
+def noticed(record: Record, seen: Seen) -> Record:
+    """Keep what an observation says for good: that the target was seen running."""
+    if record.tried or not record.activations or not record.rules.separate:
+        return record
+    if any(facts.runs_want(record, part, seen) for part in record.parts):
+        return replace(record, tried=True)
+    return record
+
+
+def judge(record: Record, verdict: Verdict, why: Trouble | None = None) -> Record:
+    """Store a verdict; a late one is kept apart, since the target was already confirmed."""
+    if record.verdict is Verdict.PASSED:
+        return replace(record, late_verdict=verdict, verdict_why=why)
+    return replace(record, verdict=verdict, verdict_why=why)
+
+
+def checked(record: Record, step: CheckHealth, verdict: Verdict, why: Trouble | None) -> Record:
+    """A health check ended with a verdict; it is known in which of the two soaks."""
+    record = succeed(record, step)
+    if step.late:
+        return replace(record, late_verdict=verdict, verdict_why=why)
+    return replace(record, verdict=verdict, verdict_why=why)
+
+
+def turn_back(record: Record, why: Trouble) -> Record:
+    """From here on the node goes back; a target that the loader took back was tried."""
+    tried = record.tried or why.code in ("did-not-stay", "reverted-by-reset")
+    return replace(record, direction=Direction.BACK, turned=why, tried=tried, error=None, mark=0)
+
+
+def ask_cancel(record: Record, reason: CancelReason, by: str) -> Record:
+    """Somebody wants the attempt to end; the first one is kept."""
+    if record.cancel is not None or record.done:
+        return record
+    return replace(record, cancel=reason, cancel_by=by)
+
+
+def finish(
+    record: Record, step: Finish, seen: Seen, *, reasons: tuple[Reason, ...] = (), at: Stamp | None = None
+) -> Record:
+    """The end, with what the node was last seen to run.
+
+    ``after`` of a node that was not seen is None: unknown, not empty.
+    """
+    why = step.why or Trouble("", "")
+    after: dict[str, Firmware | None] = {}
+    for part in record.parts:
+        slot = facts.active(part, seen)
+        after[part.component.id] = slot.firmware if slot is not None and slot.firmware else None
+    evidence: tuple[Evidence, ...] = seen.evidence
+    result = Result(
+        outcome=step.outcome,
+        code=why.code,
+        message=why.message,
+        remedy=why.remedy,
+        rollback=step.rollback,
+        after=after,
+        evidence=evidence,
+        reasons=reasons,
+        at=at,
+    )
+    return replace(record, phase=phase_of(step, record), result=result, evidence=evidence, ended=at)
+
+
+def refuse(record: Record, reasons: tuple[Reason, ...], seen: Seen, *, at: Stamp | None = None) -> Record:
+    """A rule said no, and the node is untouched."""
+    first = reasons[0]
+    step = Finish(Outcome.REFUSED, Trouble(first.code, first.message, first.remedy))
+    return finish(record, step, seen, reasons=reasons, at=at)
+
+
+def recovery_of(record: Record, new_id: int) -> Record:
+    """The attempt that brings a wounded node back: the same intent, with fresh bounds.
+
+    Activations are kept, so that a target which never stays is not started for ever.
+    """
+    return replace(
+        record,
+        id=new_id,
+        origin=Origin.RECOVERY,
+        recovers=record.id,
+        starts={},
+        turns=0,
+        resets=0,
+        mark=0,
+        error=None,
+        cancel=None,
+        cancel_by="",
+        bytes_sent=0,
+        seconds=0.0,
+        evidence=(),
+        started=None,
+        ended=None,
+        result=None,
+    )
+
+
+def pins(record: Record) -> frozenset[Digest]:
+    """The artifacts that must stay in the store for this attempt."""
+    wanted = {part.want.artifact for part in record.parts}
+    return frozenset(wanted | {part.known_good.artifact for part in record.parts if part.known_good})
+
+
+def _undecided(record: Record) -> bool:
+    return record.direction is Direction.FORWARD and record.verdict is Verdict.OPEN
+
+
+_WENT_SILENT = Trouble(
+    "went-silent",
+    "The target was started, and the node fell silent.",
+    "The firmware probably hangs; try it on a bench.",
+)

@@ -1,0 +1,337 @@
+"""Bring one node to one release, or back, and know which of the two happened.
+
+The journal says what we meant to do; the node says what is so.  ``decide`` puts the
+two together and is the whole recovery logic: a restart, a retry and a resume are
+nothing but another turn of the loop that calls it.  It acts on nothing, remembers
+nothing and reads no clock.
+"""
+
+from typing import assert_never
+
+from flashers.api import Role, RollbackKind
+from gateway.attempt import facts
+from gateway.attempt.steps import (
+    Activate,
+    Await,
+    CheckHealth,
+    Confirm,
+    Finish,
+    Judge,
+    Kind,
+    Prepare,
+    Probe,
+    Restart,
+    Revert,
+    Step,
+    Transfer,
+    TurnBack,
+)
+from gateway.model.outcomes import CancelReason, Direction, Outcome, Verdict
+from gateway.model.records import Observation, Part, Record, Trouble
+
+_ENDED_BY = {
+    CancelReason.CANCELLED: Outcome.CANCELLED,
+    CancelReason.SUPERSEDED: Outcome.SUPERSEDED,
+    CancelReason.DEADLINE: Outcome.NOT_REACHED,  # set only while the node is untouched
+}
+
+
+def decide(record: Record, observed: Observation) -> Step:
+    """What comes next, judged by the node rather than by the journal.
+
+    The record must not have ended.  Every path leads, in a bounded number of turns, to
+    a :class:`~gateway.attempt.steps.Finish`.
+    """
+    seen = observed.seen
+    if record.turns >= record.rules.bounds.turns:
+        return _give_up(record, observed)
+    match seen.role:
+        case Role.UNKNOWN:
+            return Probe()
+        case Role.SILENT | Role.ASLEEP:
+            return _unreachable(record, observed)
+        case Role.APP | Role.LOADER:
+            pass
+        case _:
+            assert_never(seen.role)
+    if not record.prepared:
+        return _before_start(record, observed)
+    if any(facts.is_third(record, part, seen) for part in record.parts):
+        return Finish(Outcome.CHANGED_BY_OTHERS, _CHANGED)
+    if record.direction is Direction.BACK:
+        return _back(record, observed)
+    return _cancelled(record, observed) or _forward(record, observed)
+
+
+# Before anything was touched
+
+
+def _before_start(record: Record, observed: Observation) -> Step:
+    seen, parts = observed.seen, record.parts
+    if record.cancel is not None:
+        return Finish(_ENDED_BY[record.cancel])
+    if all(facts.runs_want(record, part, seen) and facts.confirmed(part, seen) for part in parts):
+        return Finish(Outcome.ALREADY_THERE)
+    if not record.rules.boot and all(facts.holds_want(record, part, seen) for part in parts):
+        return Finish(Outcome.FLASHED, _BOOT_NOT_PROVABLE)
+    final = record.error is not None and not record.error.retryable
+    if final or _spent(record, Kind.PREPARE):
+        runs = facts.boot_proved(record, seen)
+        return Finish(Outcome.FAILED if runs else Outcome.REFUSED, record.error or _NO_PROGRESS)
+    return Prepare()
+
+
+def _unreachable(record: Record, observed: Observation) -> Step:
+    asleep = observed.seen.role is Role.ASLEEP
+    if not record.touched and not record.activations:
+        if record.cancel is not None:
+            return Finish(_ENDED_BY[record.cancel])
+        if asleep or observed.silent_for < record.rules.patience:
+            return Await()
+        return Finish(Outcome.NOT_REACHED, _SILENT)
+    if asleep or observed.silent_for < record.rules.boot_deadline:
+        return Await()
+    if record.rules.restartable and record.resets < record.rules.bounds.resets:
+        return Restart()
+    return Finish(Outcome.WOUNDED, _SILENT)
+
+
+# Towards the target
+
+
+def _forward(record: Record, observed: Observation) -> Step:
+    seen, parts = observed.seen, record.parts
+    if record.verdict is Verdict.FAILED:
+        return TurnBack(record.verdict_why or _UNHEALTHY)
+    if all(facts.runs_want(record, part, seen) for part in parts):
+        return _prove(record, observed)
+    if record.error is not None and not record.error.retryable:
+        return TurnBack(record.error)
+    if record.rules.separate:
+        return _through_slots(record, observed)
+    return _in_place(record, observed)
+
+
+def _prove(record: Record, observed: Observation) -> Step:
+    """The target runs: is it well, and does it stay?"""
+    if record.verdict is Verdict.OPEN:
+        return CheckHealth() if not _spent(record, Kind.HEALTH) else Judge(Verdict.FAILED, _NO_VERDICT)
+    for part in record.parts:
+        if not facts.confirmed(part, observed.seen):
+            if _spent(record, Kind.CONFIRM):
+                return TurnBack(record.error or _NO_PROGRESS)
+            return Confirm(part.component.id)
+    match record.late_verdict:
+        case Verdict.OPEN if record.rules.soak_after > 0:
+            if _spent(record, Kind.HEALTH):
+                return Judge(Verdict.FAILED, _NO_VERDICT)
+            return CheckHealth(late=True)
+        case Verdict.FAILED:
+            return TurnBack(record.verdict_why or _UNHEALTHY)
+        case _:
+            return Finish(Outcome.SUCCEEDED)
+
+
+def _in_place(record: Record, observed: Observation) -> Step:
+    """One slot: the bytes are the firmware."""
+    seen = observed.seen
+    for part in record.parts:
+        if not facts.holds_want(record, part, seen):
+            if _spent(record, Kind.TRANSFER):
+                return TurnBack(record.error or _NO_PROGRESS)
+            return Transfer(part.component.id)
+    if not record.rules.boot:
+        return Finish(Outcome.FLASHED, _BOOT_NOT_PROVABLE)
+    if record.activations < record.rules.bounds.activations and not _spent(record, Kind.ACTIVATE):
+        return Activate(_ids(record.parts))
+    return Judge(Verdict.FAILED, _DID_NOT_BOOT)
+
+
+def _through_slots(record: Record, observed: Observation) -> Step:
+    """Two slots: transferred, then started once, then kept or taken back."""
+    seen = observed.seen
+    open_parts = [part for part in record.parts if not facts.runs_want(record, part, seen)]
+    for part in open_parts:
+        if facts.holds_want(record, part, seen) or facts.staged(record, part, seen):
+            continue
+        if record.activations:
+            # It was there when it was activated, and now the slot is empty.
+            return TurnBack(_REJECTED)
+        if _spent(record, Kind.TRANSFER):
+            return TurnBack(record.error or _NO_PROGRESS)
+        return Transfer(part.component.id)
+    if all(facts.holds_want(record, part, seen) for part in open_parts) and seen.role is Role.APP:
+        return Finish(Outcome.FLASHED, _EVIDENCE_TOO_WEAK)
+    if _spent(record, Kind.ACTIVATE):
+        return TurnBack(record.error or _NO_PROGRESS)
+    if record.activations and all(
+        facts.armed(record, part, seen) or facts.holds_want(record, part, seen) for part in open_parts
+    ):
+        return Activate(_ids(open_parts), again=True)
+    if record.activations >= record.rules.bounds.activations:
+        return TurnBack(_REVERTED_BY_RESET if record.tried else _DID_NOT_STAY)
+    return Activate(_ids(open_parts))
+
+
+# The way back
+
+
+def _cancelled(record: Record, observed: Observation) -> Step | None:
+    """Leave early, if that is still possible; None goes on."""
+    seen = observed.seen
+    if record.cancel is None or record.verdict is Verdict.PASSED:
+        return None
+    at_rest = all(
+        facts.runs_back(record, part, seen) and not facts.armed(record, part, seen) for part in record.parts
+    )
+    if at_rest or not (record.touched or record.activations):
+        return Finish(_ENDED_BY[record.cancel])
+    if record.rollback is RollbackKind.NONE:
+        return None
+    return TurnBack(_CANCEL_ASKED)
+
+
+def _back(record: Record, observed: Observation) -> Step:
+    seen, parts = observed.seen, record.parts
+    if any(facts.armed(record, part, seen) for part in parts):
+        # It cannot be withdrawn: let it boot, so that it can be taken back.
+        if _spent(record, Kind.BACK_ACTIVATE):
+            return Finish(Outcome.WOUNDED, _NO_WAY_BACK)
+        return Activate(_ids(parts), back=True, again=True)
+    for part in parts:
+        step = None if facts.holds_back(record, part, seen) else _part_back(record, part, observed)
+        if step is not None:
+            return step
+    return _back_there(record, observed)
+
+
+def _part_back(record: Record, part: Part, observed: Observation) -> Step:
+    """One component is not yet on what it had before."""
+    seen = observed.seen
+    trial = record.rules.trial_boot and not facts.confirmed(part, seen)
+    if (
+        trial
+        and seen.role is Role.APP
+        and facts.holds_want(record, part, seen)
+        and not _spent(record, Kind.REVERT)
+    ):
+        return Revert()
+    if facts.back_waits(record, part, seen) and not _spent(record, Kind.BACK_ACTIVATE):
+        return Activate((part.component.id,), back=True)
+    if part.known_good is not None and not _spent(record, Kind.BACK_TRANSFER):
+        return Transfer(part.component.id, back=True)
+    on_target = facts.holds_want(record, part, seen)
+    return Finish(Outcome.WOUNDED, _NO_WAY_BACK if on_target else _HALF_WRITTEN)
+
+
+def _back_there(record: Record, observed: Observation) -> Step:
+    """Everything lies where it lay before; does it run, and does it stay?"""
+    seen, parts = observed.seen, record.parts
+    if not all(facts.runs_back(record, part, seen) for part in parts):
+        if not record.rules.boot:
+            return _ended_back(record, Outcome.FLASHED)
+        if _spent(record, Kind.BACK_ACTIVATE):
+            return Finish(Outcome.WOUNDED, _DID_NOT_BOOT)
+        return Activate(_ids(parts), back=True)
+    for part in parts:
+        if not facts.confirmed(part, seen):
+            if _spent(record, Kind.BACK_CONFIRM):
+                return Finish(Outcome.WOUNDED, record.error or _NO_PROGRESS)
+            return Confirm(part.component.id, back=True)
+    return _ended_back(record, Outcome.ROLLED_BACK)
+
+
+def _ended_back(record: Record, reached: Outcome) -> Finish:
+    """The node is back; say whether there was anything to take back."""
+    kind = record.back_kind
+    if kind is RollbackKind.NONE and record.tried:
+        # It was started, and is gone without our doing: that was the loader.
+        kind = RollbackKind.BOOTLOADER
+    if record.cancel is not None and record.verdict is not Verdict.FAILED:
+        return Finish(_ENDED_BY[record.cancel], record.turned, kind)
+    if kind is RollbackKind.NONE:
+        return Finish(Outcome.FAILED, record.turned)
+    return Finish(reached, record.turned, kind)
+
+
+def _give_up(record: Record, observed: Observation) -> Step:
+    """Too many turns: end with what is true now."""
+    seen, parts = observed.seen, record.parts
+    if not record.touched and not record.activations:
+        return Finish(Outcome.FAILED if seen.role is Role.APP else Outcome.NOT_REACHED, _NO_PROGRESS)
+    if all(facts.runs_back(record, p, seen) and not facts.armed(record, p, seen) for p in parts):
+        return _ended_back(record, Outcome.ROLLED_BACK)
+    return Finish(Outcome.WOUNDED, _NO_PROGRESS)
+
+
+def _spent(record: Record, kind: Kind) -> bool:
+    """Whether a step was begun as often as it may be without progress."""
+    return record.starts.get(kind.value, 0) >= record.rules.bounds.starts
+
+
+def _ids(parts: list[Part] | tuple[Part, ...]) -> tuple[str, ...]:
+    return tuple(part.component.id for part in parts)
+
+
+_SILENT = Trouble(
+    "node-silent",
+    "The node does not answer.",
+    "Check its power and its cable; Tender goes on by itself as soon as it answers.",
+)
+_NO_PROGRESS = Trouble(
+    "no-progress",
+    "The same step was begun several times without any progress.",
+    "Look at the attempt's trace; the link or the node's flash may be failing.",
+)
+_UNHEALTHY = Trouble("health-failed", "The target runs, and fails its health check.", "Mend the firmware.")
+_NO_VERDICT = Trouble(
+    "no-verdict",
+    "The health check could not be finished.",
+    "Look at the attempt's trace; a health hook may be crashing.",
+)
+_DID_NOT_BOOT = Trouble(
+    "did-not-boot",
+    "The bytes are in flash, and the firmware does not report that it runs.",
+    "Check that the firmware prints the profile's boot line; then look at the firmware.",
+)
+_DID_NOT_STAY = Trouble(
+    "did-not-stay",
+    "The target was started and the loader took it back before it could be seen running.",
+    "The firmware probably crashes at boot; try it on a bench.",
+)
+_REVERTED_BY_RESET = Trouble(
+    "reverted-by-reset",
+    "The target ran well until a reset took it back before it was confirmed.",
+    "Deploy again; if it persists look for what resets the node.",
+)
+_REJECTED = Trouble(
+    "image-rejected",
+    "The node's loader refused the image and erased it.",
+    "Sign the image with the key that this loader was built with.",
+)
+_NO_WAY_BACK = Trouble(
+    "no-way-back",
+    "The node is on firmware that it cannot be taken off.",
+    "Deploy a firmware that works, or restore the node on a bench.",
+)
+_HALF_WRITTEN = Trouble(
+    "half-written",
+    "The node has no firmware that runs, and there is nothing to go back to.",
+    "Give Tender a known-good (`tender baseline add`) or another release for this node.",
+)
+_CHANGED = Trouble(
+    "changed-by-others",
+    "The node runs something that is neither the target nor what it had before.",
+    "Find out who flashed it; then deploy again.",
+)
+_CANCEL_ASKED = Trouble("cancelled", "The attempt was asked to end.", "")
+_BOOT_NOT_PROVABLE = Trouble(
+    "boot-not-provable",
+    "The bytes were read back and are right; such a node has no way to say that it runs.",
+    "Give the profile a boot line, or accept read-back with `--accept readback`.",
+)
+_EVIDENCE_TOO_WEAK = Trouble(
+    "evidence-too-weak",
+    "The node names the target, by weaker evidence than its profile asks for.",
+    "Ask for evidence in the profile that such a node can give.",
+)

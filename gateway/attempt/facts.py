@@ -1,0 +1,112 @@
+"""What an observation means for a record: the questions that ``decide`` asks.
+
+Each is a small predicate over (record, seen), so that ``decide`` itself can be read
+as sentences.
+"""
+
+from flashers.api import EvidenceKind, Firmware, Of, Role, Seen, Slot
+from gateway.model.records import Part, Record
+
+_IDENTIFYING = frozenset({EvidenceKind.COMPUTED_HASH, EvidenceKind.READBACK, EvidenceKind.REPORTED_HASH})
+
+
+def by_identity(record: Record) -> bool:
+    """Whether firmware on such nodes is told apart by digest rather than by version.
+
+    Where a digest can be had a version is not enough: a half-written flash can print
+    the version of either image.
+    """
+    return bool((record.rules.transfer | record.rules.boot) & _IDENTIFYING)
+
+
+def same(record: Record, one: Firmware | None, other: Firmware | None) -> bool:
+    """Whether two firmwares are one, by what counts on such nodes."""
+    if one is None or other is None:
+        return False
+    if by_identity(record):
+        return one.identity is not None and one.identity == other.identity
+    return one.same(other)
+
+
+def is_want(record: Record, part: Part, firmware: Firmware | None) -> bool:
+    """Whether this is the target."""
+    return same(record, part.want.firmware, firmware)
+
+
+def is_back(record: Record, part: Part, firmware: Firmware | None) -> bool:
+    """Whether this is where the way back leads: what it had before, or the known-good."""
+    known_good = part.known_good.firmware if part.known_good else None
+    return same(record, part.before, firmware) or same(record, known_good, firmware)
+
+
+def active(part: Part, seen: Seen) -> Slot | None:
+    """The slot that the component runs from."""
+    return seen.active(part.component.image)
+
+
+def standby(part: Part, seen: Seen) -> Slot | None:
+    """The component's other slot."""
+    return seen.standby(part.component.image)
+
+
+def firmware(slot: Slot | None) -> Firmware | None:
+    """What a slot holds, if it is known to be able to run."""
+    return slot.firmware if slot is not None and slot.bootable else None
+
+
+def boot_proved(record: Record, seen: Seen) -> bool:
+    """Whether the node runs its active firmware, by evidence that counts."""
+    return seen.role is Role.APP and seen.proves(Of.BOOT, record.rules.boot)
+
+
+def holds_want(record: Record, part: Part, seen: Seen) -> bool:
+    """Whether the target lies where the node boots from."""
+    return is_want(record, part, firmware(active(part, seen)))
+
+
+def holds_back(record: Record, part: Part, seen: Seen) -> bool:
+    """Whether the old firmware or the known-good lies where the node boots from."""
+    return is_back(record, part, firmware(active(part, seen)))
+
+
+def runs_want(record: Record, part: Part, seen: Seen) -> bool:
+    """Whether the node runs the target, proved."""
+    return boot_proved(record, seen) and holds_want(record, part, seen)
+
+
+def runs_back(record: Record, part: Part, seen: Seen) -> bool:
+    """Whether the node runs what it had before or the known-good, proved."""
+    return boot_proved(record, seen) and holds_back(record, part, seen)
+
+
+def confirmed(part: Part, seen: Seen) -> bool:
+    """Whether what runs would still run after a reset."""
+    slot = active(part, seen)
+    return slot is not None and slot.confirmed
+
+
+def staged(record: Record, part: Part, seen: Seen) -> bool:
+    """Whether the target lies in the other slot, ready to be activated."""
+    return is_want(record, part, firmware(standby(part, seen)))
+
+
+def armed(record: Record, part: Part, seen: Seen) -> bool:
+    """Whether the node's next reset starts the target."""
+    slot = standby(part, seen)
+    return slot is not None and slot.pending and is_want(record, part, firmware(slot))
+
+
+def back_waits(record: Record, part: Part, seen: Seen) -> bool:
+    """Whether the old firmware still lies in the other slot."""
+    return is_back(record, part, firmware(standby(part, seen)))
+
+
+def is_third(record: Record, part: Part, seen: Seen) -> bool:
+    """Whether the node runs something that neither we nor its past explain."""
+    found = firmware(active(part, seen))
+    if not found or not boot_proved(record, seen) or part.before is None:
+        return False
+    if by_identity(record) and found.identity is None:
+        # Nothing tells it apart: after our own writing it may be half of ours.
+        return not record.touched and part.before.identity is not None
+    return not (is_want(record, part, found) or is_back(record, part, found))

@@ -1,0 +1,1 @@
+"""The values that the journal stores and upstream is told: words, records, results."""

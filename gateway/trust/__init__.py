@@ -1,0 +1,1 @@
+"""Trust: which keys may say what nodes are to run."""

@@ -1,0 +1,1 @@
+"""Telling an upstream what is true, and being told what is wanted."""

@@ -1,0 +1,1 @@
+"""The real bootloaders on a simulated AVR: sources and their build."""

@@ -7,7 +7,7 @@ that there is one truth to check.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from flashers.api import Evidence, Firmware, Reason, RollbackKind, Role, Stamp
+from flashers.api import Evidence, Firmware, Reason, Role, RollbackKind, Stamp
 from gateway.model.outcomes import Outcome, Phase
 from gateway.model.records import Record
 
@@ -43,8 +43,8 @@ class Event:
 
 EVENT_KINDS: dict[str, str] = {
     "attempt.phase": "An attempt entered a phase; data: phase, profile, why if it turned back.",
-    "attempt.done": "An attempt ended; data: outcome, code, message, remedy, before, after, evidence, rollback, "
-    "bytes_sent, seconds.",
+    "attempt.done": "An attempt ended; data: outcome, code, message, remedy, before, after, evidence, "
+    "rollback, bytes_sent, seconds.",
     "deployment.accepted": "A deployment was taken; data: release, nodes, revision, asked_by.",
     "deployment.refused": "A deployment was not taken; data: code, message, remedy, revision.",
     "deployment.done": "Every attempt of a deployment has ended; data: outcomes (count by outcome).",

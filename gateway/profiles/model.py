@@ -1,0 +1,164 @@
+"""The shape of a device profile: one node type, in one TOML file.
+
+Text enters here, so every key is checked and an unknown one is an error.  What a
+flasher alone understands stands in ``[params]`` and is checked by the flasher.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from flashers.api import Component, ComponentKind, EvidenceKind, ResetKind, RollbackKind
+from transports.links import Medium
+
+PROFILE_SCHEMA = 1
+"""The version of this format; a newer one is refused with a sentence."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return text
+
+
+class ComponentTable(_Table):
+    """A part of the node that has its own firmware."""
+
+    id: str = Field(default="app", pattern=r"^[a-z0-9][a-z0-9-]*$")
+    kind: ComponentKind = ComponentKind.FIRMWARE
+    image: int = Field(default=0, ge=0)
+
+    def value(self) -> Component:
+        """The same as a plain value."""
+        return Component(self.id, self.kind, self.image)
+
+
+class EvidenceTable(_Table):
+    """Which evidence counts as success; what the flasher declares if it is left out.
+
+    An empty ``boot`` says that a boot cannot be proved: such nodes end as ``flashed``.
+    """
+
+    transfer: tuple[EvidenceKind, ...] | None = None
+    boot: tuple[EvidenceKind, ...] | None = None
+
+
+class TimingTable(_Table):
+    """Times in seconds."""
+
+    boot_deadline: float = Field(default=30.0, gt=0)
+    """From the restart until the node must have answered."""
+    patience: float = Field(default=60.0, gt=0)
+    """How long an untouched node may be silent before the attempt ends as not reached."""
+    soak: float = Field(default=0.0, ge=0)
+    """How long the target must stay well before it is confirmed."""
+    soak_after: float = Field(default=0.0, ge=0)
+    """The same after it was confirmed."""
+    soak_interval: float = Field(default=5.0, gt=0)
+    """How often it is looked at while soaking."""
+
+
+class BoundsTable(_Table):
+    """How often, at most."""
+
+    activations: int = Field(default=2, ge=1)
+    starts: int = Field(default=3, ge=1)
+    resets: int = Field(default=1, ge=0)
+    recoveries: int = Field(default=3, ge=0)
+    """Attempts to bring a wounded node back, before an operator has to ask."""
+
+
+class VersionCheck(_Table):
+    """The node names the target's version."""
+
+    kind: Literal["version"]
+
+
+class DigestCheck(_Table):
+    """The node names, or its flash has, the target's digest."""
+
+    kind: Literal["digest"]
+
+
+class ConsoleLineCheck(_Table):
+    """The node prints a line, counted from before its reset."""
+
+    kind: Literal["console-line"]
+    pattern: Annotated[str, Field(min_length=1)]
+    within: float = Field(default=10.0, gt=0)
+    _compiles = field_validator("pattern")(_pattern)
+
+
+class CommandCheck(_Table):
+    """The node answers a command as expected; the request is the flasher's to interpret."""
+
+    kind: Literal["command"]
+    request: str
+    expect: Annotated[str, Field(min_length=1)]
+    within: float = Field(default=5.0, gt=0)
+    _compiles = field_validator("expect")(_pattern)
+
+
+class ProbesCheck(_Table):
+    """The node answers ``count`` probes spread over ``over`` seconds, each time running the target."""
+
+    kind: Literal["probes"]
+    count: int = Field(default=3, ge=1, le=100)
+    over: float = Field(default=10.0, gt=0)
+
+
+class HookCheck(_Table):
+    """A Python function by entry point (group ``tender.health``), asked for a verdict."""
+
+    kind: Literal["hook"]
+    name: str
+    options: dict[str, str | int | float | bool] = {}
+    within: float = Field(default=30.0, gt=0)
+
+
+HealthCheck = Annotated[
+    VersionCheck | DigestCheck | ConsoleLineCheck | CommandCheck | ProbesCheck | HookCheck,
+    Field(discriminator="kind"),
+]
+
+
+class Profile(_Table):
+    """One node type.
+
+    ``hardware`` are the names that an artifact's hardware list must meet;
+    ``rollback`` may narrow what the flasher declares, never widen it.
+    """
+
+    schema_: int = Field(default=PROFILE_SCHEMA, alias="schema", le=PROFILE_SCHEMA, ge=1)
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    summary: str = ""
+    flasher: str
+    media: tuple[Medium, ...] = (Medium.UART,)
+    hardware: tuple[str, ...] = ()
+    format: str
+    """The format of an image given without a release: ``ihex``, ``raw``, ``mcuboot``, …"""
+    components: tuple[ComponentTable, ...] = (ComponentTable(),)
+    link: dict[str, str | int] = {}
+    """Link options that hold unless the node's own link says otherwise: ``baud = 115200``."""
+    reset: ResetKind = ResetKind.NONE
+    """How the host restarts a node that does not answer; none means that it cannot."""
+    evidence: EvidenceTable = EvidenceTable()
+    rollback: tuple[RollbackKind, ...] | None = None
+    timing: TimingTable = TimingTable()
+    bounds: BoundsTable = BoundsTable()
+    health: tuple[HealthCheck, ...] = ()
+    params: dict[str, Any] = {}
+
+    @field_validator("components")
+    @classmethod
+    def _distinct(cls, value: tuple[ComponentTable, ...]) -> tuple[ComponentTable, ...]:
+        if not value or len({table.id for table in value}) != len(value):
+            raise ValueError("components need distinct ids, and there is at least one")
+        return value

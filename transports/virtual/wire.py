@@ -7,6 +7,7 @@ socket) and the node, so that a fault or a slow line is the same thing on all.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from transports.links import UartPeer
 from transports.virtual.faults import Direction, FaultPlan
@@ -43,7 +44,7 @@ class Wire:
         self.carried = 0
         self._busy_until = 0.0
         self._last_due = 0.0
-        self._queue: deque[tuple[float, bytes, bool]] = deque()
+        self._queue: deque[tuple[float, bytes | Callable[[], None]]] = deque()
         self._timer: asyncio.Handle | None = None
         self._room: asyncio.Future[None] | None = None
 
@@ -63,15 +64,23 @@ class Wire:
         for start in range(0, len(data), size):
             piece = data[start : start + size]
             ready += len(piece) / rate if rate else 0.0
-            self._put(ready, piece, cut=False)
+            self._put(ready, piece)
         if cut:
-            self._put(ready, b"", cut=True)
+            self._put(ready, self._cut)
         self._busy_until = ready if rate or delay else self._busy_until
 
-    def _put(self, ready: float, piece: bytes, *, cut: bool) -> None:
+    def _put(self, ready: float, what: bytes | Callable[[], None]) -> None:
         self._last_due = max(self._last_due, ready + self._latency)
-        self._queue.append((self._last_due, piece, cut))
-        self.backlog += len(piece)
+        self._queue.append((self._last_due, what))
+        if isinstance(what, bytes):
+            self.backlog += len(what)
+
+    def after(self, action: Callable[[], None]) -> None:
+        """Do something once all that is on the line has arrived; at once, if nothing is."""
+        if self._queue:
+            self._queue.append((self._last_due, action))
+        else:
+            action()
 
     def _arm(self) -> None:
         if self._timer is not None or not self._queue:
@@ -87,13 +96,13 @@ class Wire:
             for _ in range(len(self._queue)):
                 if not self._queue or self._queue[0][0] > now:
                     break
-                _, piece, cut = self._queue.popleft()
-                self.backlog -= len(piece)
-                if cut:
-                    self._cut()
-                    break
-                self.carried += len(piece)
-                self._deliver(piece)
+                _, what = self._queue.popleft()
+                if isinstance(what, bytes):
+                    self.backlog -= len(what)
+                    self.carried += len(what)
+                    self._deliver(what)
+                else:
+                    what()
         finally:  # a node that raises has a bug, which the loop reports; the line still works
             self._make_room()
             self._arm()
@@ -155,15 +164,15 @@ class Line:
 
     @property
     def lines(self) -> tuple[bool, bool]:
-        """DTR and RTS as the node sees them."""
+        """DTR and RTS as the host has set them."""
         return self._state
 
     def set_lines(self, *, dtr: bool | None = None, rts: bool | None = None) -> None:
-        """Drive the modem lines; the node is told of changes only."""
+        """Drive the modem lines; the node sees changes only, and after the bytes sent before."""
         state = (self._state[0] if dtr is None else dtr, self._state[1] if rts is None else rts)
         if state != self._state:
             self._state = state
-            self.peer.lines(dtr=state[0], rts=state[1])
+            self.down.after(partial(self.peer.lines, dtr=state[0], rts=state[1]))
 
     def set_baud(self, baud: int | None) -> None:
         """Carry what is sent from now on at this speed."""

@@ -87,6 +87,8 @@ class Envelope:
         """The same with the key's signature; one that the key has made before is replaced."""
         mine = Signature(key.public.id, key.sign(self.signed_bytes))
         others = tuple(signature for signature in self.signatures if signature.key_id != mine.key_id)
+        if len(others) >= MAX_SIGNATURES:
+            raise BadRelease(f"a release has at most {MAX_SIGNATURES} signatures")
         return replace(self, signatures=(*others, mine))
 
 

@@ -34,8 +34,10 @@ MAX_ARTIFACTS = 4096
 
 
 def _read_digest(value: object) -> object:
-    if not isinstance(value, str):
+    if isinstance(value, Digest):
         return value
+    if not isinstance(value, str):
+        raise ValueError("a digest is text")  # noqa: TRY004 - pydantic reports ValueError as the field's
     digest = Digest.parse(value)
     if str(digest) != value or digest.algorithm != "sha256" or len(digest.value) != 32:
         raise ValueError("write sha256: and 64 lower-case hexadecimal digits")

@@ -1,0 +1,107 @@
+"""What a host lends a flasher, without a host: for tests of flashers alone."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+from flashers.api import Identity, ResetKind, Role
+from transports.console import Console as Lines
+from transports.errors import LinesUnsupported, LinkError
+from transports.links import ByteLink
+from transports.tap import TappedLink
+
+PULSE = 0.05
+"""Seconds for which a modem line is dropped."""
+
+
+class FakeSession:
+    """A :class:`flashers.api.Session` over whatever ``open_link`` opens.
+
+    It keeps everything that a flasher tells its host, for a test to look at.
+    """
+
+    def __init__(self, open_link: Callable[[], Awaitable[ByteLink]], *, node: str = "node-1") -> None:
+        self.node = node
+        self.address: str | None = None
+        self.opens = 0
+        self.resets: list[ResetKind] = []
+        self.reports: list[tuple[int, int]] = []
+        self.bytes_sent = 0
+        self.notes: list[str] = []
+        self.identities: list[Identity] = []
+        self.console = Lines()
+        self._open_link = open_link
+        self._link: TappedLink | None = None
+
+    async def open(self, role: Role = Role.APP) -> ByteLink:
+        return await self.tapped()
+
+    async def tapped(self) -> TappedLink:
+        if self._link is not None:
+            try:  # a link that was lost says so at an empty write
+                await self._link.link.write(b"")
+            except LinkError:
+                await self.close()
+        if self._link is None:
+            self.opens += 1
+            self._link = TappedLink(await self._open_link(), console=self.console)
+        return self._link
+
+    async def close(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            await link.aclose()
+
+    def expect(self, identity: Identity) -> None:
+        self.identities.append(identity)
+
+    def lines(self) -> "FakeConsole":
+        return FakeConsole(self)
+
+    async def reset(self, kind: ResetKind) -> None:
+        self.resets.append(kind)
+        if kind is not ResetKind.NONE:
+            try:
+                await self._pulse(await self.open(), kind)
+                return
+            except LinesUnsupported:
+                pass
+        await self.close()
+        await self.open()
+
+    async def _pulse(self, link: ByteLink, kind: ResetKind) -> None:
+        for level in (False, True):
+            if kind is ResetKind.DTR:
+                await link.set_lines(dtr=level)
+            else:
+                await link.set_lines(rts=level)
+            await asyncio.sleep(0 if level else PULSE)
+
+    def progress(self, done: int, total: int) -> None:
+        self.reports.append((done, total))
+
+    def sent(self, count: int) -> None:
+        self.bytes_sent += count
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+class FakeConsole:
+    """The console of whatever link the session has open."""
+
+    def __init__(self, session: FakeSession) -> None:
+        self._session = session
+
+    def mark(self) -> int:
+        return self._session.console.mark()
+
+    def lines_since(self, mark: int) -> list[str]:
+        return self._session.console.lines_since(mark)
+
+    async def wait_for(self, pattern: re.Pattern[str], *, since: int, timeout: float) -> str | None:
+        link = await self._session.tapped()
+        try:
+            return await link.wait_for(pattern, since=since, timeout=timeout)
+        except TimeoutError:
+            return None

@@ -83,17 +83,20 @@ def _before_start(record: Record, observed: Observation) -> Step:
 
 def _unreachable(record: Record, observed: Observation) -> Step:
     asleep = observed.seen.role is Role.ASLEEP
+    why = observed.trouble or _SILENT
     if not record.touched and not record.activations:
         if record.cancel is not None:
             return Finish(_ENDED_BY[record.cancel])
+        if observed.trouble is not None and not observed.trouble.retryable:
+            return Finish(Outcome.REFUSED, observed.trouble)
         if asleep or observed.silent_for < record.rules.patience:
             return Await()
-        return Finish(Outcome.NOT_REACHED, _SILENT)
+        return Finish(Outcome.NOT_REACHED, why)
     if asleep or observed.silent_for < record.rules.boot_deadline:
         return Await()
     if record.rules.restartable and record.resets < record.rules.bounds.resets:
         return Restart()
-    return Finish(Outcome.WOUNDED, _SILENT)
+    return Finish(Outcome.WOUNDED, why)
 
 
 # Towards the target

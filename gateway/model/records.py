@@ -38,6 +38,16 @@ class Target:
     size: int
     format: str
     variant: str | None = None
+    version: str = ""
+    """The release's word for it, for people."""
+    data_format: str | None = None
+    """How the firmware lays out the data that it keeps on the node."""
+    returns_to: tuple[str, ...] = ()
+    """Older data formats whose firmware can still work after this one ran."""
+    follows: str | None = None
+    """The oldest version that this firmware can be put on."""
+    private: bool = False
+    """Read from the node: it stays on this gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +196,10 @@ class Record:
 class Observation:
     """What was seen of a node, and for how long it has been silent (seconds, this process's clock)."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = PLAIN
+
     seen: Seen
     silent_for: float = 0.0
     at: Stamp | None = None
+    trouble: Trouble | None = None
+    """Why it could not be seen."""

@@ -1,0 +1,151 @@
+"""What the host lends a flasher: the node's link, tapped, timed and counted.
+
+The link is opened once and kept, because opening a port can restart the node behind
+it.  Everything that passes is recorded in a bounded ring, so that an attempt that
+did not succeed can be looked at afterwards.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from flashers.api import Console, Identity, IdentityChanged, ResetKind, Role
+from gateway.attempt.watched import WatchedLink
+from transports.console import Console as Lines
+from transports.errors import LinesUnsupported
+from transports.links import ByteLink, LinkSpec
+from transports.recorder import FlightRecorder
+from transports.tap import TappedLink
+
+Opener = Callable[[LinkSpec], Awaitable[ByteLink]]
+"""How a link is opened; the service's is :func:`transports.open.open_link`."""
+
+_RESET_PULSE_S = 0.05
+"""How long a line is held for a reset; common auto-reset circuits need a few milliseconds."""
+
+
+class HostSession:
+    """A node, reachable, for one lease; implements :class:`flashers.api.Session`."""
+
+    def __init__(
+        self,
+        node: str,
+        spec: LinkSpec,
+        opener: Opener,
+        *,
+        identity: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._node = node
+        self._spec = spec
+        self._opener = opener
+        self._known = identity
+        self._report = progress
+        self._loop = asyncio.get_running_loop()
+        self._watched: WatchedLink | None = None
+        self._link: TappedLink | None = None
+        self._lines = Lines()
+        self.recorder = FlightRecorder()
+        self.identity: Identity | None = None
+        self.bytes_sent = 0
+        self.done = 0
+        self.total = 0
+        self.last_activity = self._loop.time()
+
+    @property
+    def node(self) -> str:
+        """The node's name."""
+        return self._node
+
+    @property
+    def address(self) -> str | None:
+        """The node's address on a shared link."""
+        return self._spec.address
+
+    async def open(self, role: Role = Role.APP) -> ByteLink:
+        """The tapped link; opened anew if it was lost."""
+        del role  # on a UART a node is found at the same place in all its roles
+        return await self.tapped()
+
+    async def tapped(self) -> TappedLink:
+        """The same, as the host sees it."""
+        if self._watched is not None and self._watched.lost:
+            await self.close()
+        if self._link is None:
+            self._watched = WatchedLink(await self._opener(self._spec), self._alive)
+            self._link = TappedLink(self._watched, recorder=self.recorder, console=self._lines)
+            self._alive()
+        return self._link
+
+    async def close(self) -> None:
+        """Give the link back."""
+        if self._link is not None:
+            link, self._link = self._link, None
+            await link.aclose()
+
+    def expect(self, identity: Identity) -> None:
+        """Compare who answers with who is known here."""
+        self.identity = identity
+        if self._known is not None and self._known != identity.value:
+            raise IdentityChanged(f"{identity.value} answers here, and {self._known} is known")
+
+    def lines(self) -> Console:
+        """The node's console."""
+        return _SessionConsole(self, self._lines)
+
+    async def reset(self, kind: ResetKind) -> None:
+        """Restart the node by the port's lines, or by opening the port again."""
+        if kind is not ResetKind.NONE:
+            link = await self.open()
+            with suppress(LinesUnsupported):
+                await self._pulse(link, kind)
+                return
+        # A port whose lines cannot be driven: Linux raises them on every open.
+        await self.close()
+        await self.open()
+
+    async def _pulse(self, link: ByteLink, kind: ResetKind) -> None:
+        dtr, rts = kind is ResetKind.DTR, kind is ResetKind.RTS
+        await link.set_lines(dtr=False if dtr else None, rts=False if rts else None)
+        await asyncio.sleep(_RESET_PULSE_S)
+        await link.set_lines(dtr=True if dtr else None, rts=True if rts else None)
+
+    def progress(self, done: int, total: int) -> None:
+        """Bytes that the node has acknowledged."""
+        self._alive()
+        self.done, self.total = done, total
+        if self._report is not None:
+            self._report(done, total)
+
+    def sent(self, count: int) -> None:
+        """Bytes of the image put on the link."""
+        self.bytes_sent += count
+
+    def note(self, text: str) -> None:
+        """A line for the trace."""
+        self.recorder.note(self._loop.time(), text)
+
+    def _alive(self) -> None:
+        self.last_activity = self._loop.time()
+
+
+class _SessionConsole:
+    """The console of whatever link the session has open; see :class:`flashers.api.Console`."""
+
+    def __init__(self, session: HostSession, lines: Lines) -> None:
+        self._session = session
+        self._lines = lines
+
+    def mark(self) -> int:
+        return self._lines.mark()
+
+    def lines_since(self, mark: int) -> list[str]:
+        return self._lines.lines_since(mark)
+
+    async def wait_for(self, pattern: re.Pattern[str], *, since: int, timeout: float) -> str | None:
+        link = await self._session.tapped()
+        try:
+            return await link.wait_for(pattern, since=since, timeout=timeout)
+        except TimeoutError:
+            return None

@@ -1,0 +1,125 @@
+"""SQLite, opened so that what was acknowledged survives a power cut.
+
+WAL with ``synchronous=FULL``: in a replay of every traced write, torn ones included,
+no acknowledged commit is lost (see ``tests/gateway/journal``).  All work runs on one
+thread of its own, one transaction after another, so that a slow card never stops
+the loop and there is no lock to wait for.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.journal.errors import JournalError, JournalFull, JournalTooNew
+
+T = TypeVar("T")
+
+APPLICATION_ID = 0x54_4E_44_52
+"""``TNDR`` in the file's header, so that `file` and we can tell it from other databases."""
+
+
+class Database:
+    """One journal file; ``threaded=False`` runs in the caller's thread, for virtual time."""
+
+    def __init__(self, path: Path | str, *, threaded: bool = True) -> None:
+        self.path = path
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="journal") if threaded else None
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Open or create the file and bring it to the newest shape.
+
+        Raises:
+            JournalTooNew: a newer Tender wrote it; nothing was changed.
+            JournalError: it is damaged, or is no journal.
+        """
+        await self._submit(self._open)
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do ``work`` in one transaction; when this returns it is on the disk.
+
+        Raises:
+            JournalFull: there is no room; nothing of the work was written.
+            JournalError: the file is damaged.
+        """
+        return await self._submit(lambda: self._in_transaction(work))
+
+    async def close(self) -> None:
+        """Close; allowed more than once."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await self._submit(connection.close)
+        if self._worker is not None:
+            self._worker.shutdown(wait=True)
+
+    async def _submit(self, work: Callable[[], T]) -> T:
+        try:
+            if self._worker is None:
+                return work()
+            # A caller that is cancelled leaves the transaction to its end: half of it is never seen.
+            return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        except sqlite3.DatabaseError as error:
+            raise _named(error) from error
+
+    def _open(self) -> None:
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            _migrate(connection, self.path)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def _in_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._connection
+        if connection is None:
+            raise JournalError("the journal is closed")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Every numbered step as (number, SQL), in order."""
+    folder = resources.files("gateway.journal.migrations")
+    files = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [(int(name[:4]), (folder / name).read_text()) for name in files]
+
+
+def _migrate(connection: sqlite3.Connection, path: Path | str) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    steps = migrations()
+    if version > steps[-1][0]:
+        raise JournalTooNew(f"{path} has shape {version}, and this Tender knows shapes up to {steps[-1][0]}")
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and application != APPLICATION_ID:
+        raise JournalError(f"{path} is a database of something else")
+    for number, sql in steps:
+        if number > version:
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {sql}; PRAGMA user_version = {number};"
+                f"PRAGMA application_id = {APPLICATION_ID}; COMMIT;"
+            )
+
+
+def _named(error: sqlite3.DatabaseError) -> Exception:
+    text = str(error)
+    if "full" in text or "disk I/O" in text or "readonly" in text:
+        return JournalFull(f"the journal could not be written: {text}")
+    if isinstance(error, sqlite3.OperationalError | sqlite3.IntegrityError | sqlite3.ProgrammingError):
+        return JournalError(f"the journal refused a statement: {text}")
+    return JournalError(f"the journal is damaged: {text}")

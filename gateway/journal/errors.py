@@ -1,0 +1,25 @@
+"""The named errors of the journal."""
+
+from transports.errors import TenderError
+
+
+class JournalError(TenderError):
+    """The journal cannot be used."""
+
+    code = "journal-broken"
+    remedy = "Restore the state folder from an export, or move it away and let Tender rebuild it."
+
+
+class JournalTooNew(JournalError):
+    """The journal was written by a newer Tender, which may mean things that we would not understand."""
+
+    code = "journal-too-new"
+    remedy = "Install the newer Tender again; it was left exactly as it is."
+
+
+class JournalFull(JournalError):
+    """There is no room to write what has to be written before a node may be touched."""
+
+    code = "disk-full"
+    remedy = "Free some space in the state folder's file system; Tender goes on by itself."
+    retryable = True

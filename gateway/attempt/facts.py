@@ -5,6 +5,7 @@ as sentences.
 """
 
 from flashers.api import EvidenceKind, Firmware, Of, Role, Seen, Slot
+from flashers.api.versions import same_version
 from gateway.model.records import Part, Record
 
 _IDENTIFYING = frozenset({EvidenceKind.COMPUTED_HASH, EvidenceKind.READBACK, EvidenceKind.REPORTED_HASH})
@@ -71,12 +72,37 @@ def holds_back(record: Record, part: Part, seen: Seen) -> bool:
 
 def runs_want(record: Record, part: Part, seen: Seen) -> bool:
     """Whether the node runs the target, proved."""
-    return boot_proved(record, seen) and holds_want(record, part, seen)
+    return (
+        boot_proved(record, seen)
+        and holds_want(record, part, seen)
+        and _says_so(record, part.want.firmware, part, seen)
+    )
 
 
 def runs_back(record: Record, part: Part, seen: Seen) -> bool:
     """Whether the node runs what it had before or the known-good, proved."""
-    return boot_proved(record, seen) and holds_back(record, part, seen)
+    if not boot_proved(record, seen) or not holds_back(record, part, seen):
+        return False
+    known_good = part.known_good.firmware if part.known_good else None
+    return any(
+        old is not None
+        and same(record, old, firmware(active(part, seen)))
+        and _says_so(record, old, part, seen)
+        for old in (part.before, known_good)
+    )
+
+
+def _says_so(record: Record, expected: Firmware, part: Part, seen: Seen) -> bool:
+    """Whether a node whose only word is a version says the right one.
+
+    The bytes may be right, and what runs may still be something else.
+    """
+    if seen.proves(Of.BOOT, record.rules.boot - {EvidenceKind.VERSION}):
+        return True
+    found = firmware(active(part, seen))
+    if found is None or found.version is None or expected.version is None:
+        return True
+    return same_version(found.version, expected.version)
 
 
 def confirmed(part: Part, seen: Seen) -> bool:

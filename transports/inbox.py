@@ -104,13 +104,6 @@ class Inbox:
                 self.resume()
         return data
 
-    def put_back(self, data: bytes) -> None:
-        """Give bytes back to whoever reads next, before all others."""
-        if data:
-            self._chunks.insert(0, data)
-            self.unread += len(data)
-            self._wake()
-
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)

@@ -1,0 +1,174 @@
+"""The shape of the gateway's configuration: every key, its unit, its default.
+
+Text enters here, so an unknown key is an error and every value is checked where it
+stands.  What a key means is said in its docstring, which ``tender config`` and the
+documentation show.
+"""
+
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from gateway.config.defaults import default_socket, default_state
+from transports.errors import BadLink
+from transports.links import LinkSpec
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""Names of gateways and nodes: they become parts of topics, of file names and of commands."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError("a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+    return text
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("a path in the configuration is absolute, since a service has no folder of its own")
+    return path
+
+
+def _link(text: str) -> str:
+    try:
+        LinkSpec.parse(text)
+    except BadLink as bad:
+        raise ValueError(f"{bad.message}; {bad.remedy}") from bad
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+def own_name() -> str:
+    """The machine's name, with what a name may not have replaced."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:64] or "gateway"
+
+
+class GatewayTable(_Table):
+    """Who we are, upstream."""
+
+    name: Name = Field(default_factory=own_name)
+    """What this gateway calls itself; the machine's name if it is left out."""
+
+
+class LogTable(_Table):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """``info`` tells phases, ``debug`` also frames."""
+
+
+class TrustTable(_Table):
+    """Whose releases are flashed."""
+
+    keys: dict[Name, str] = {}
+    """Public keys by name: ``ed25519:`` and base64."""
+    threshold: int = Field(default=1, ge=1)
+    """How many of these keys must have signed."""
+    unsigned: Literal["refuse", "allow"] = "refuse"
+    """What happens to a release that too few have signed; ``allow`` is for benches."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrustTable":
+        from gateway.trust.errors import BadTrust
+        from gateway.trust.policy import TrustPolicy
+
+        try:
+            TrustPolicy.of(self.keys, threshold=self.threshold, unsigned=self.unsigned)
+        except BadTrust as bad:
+            raise ValueError(bad.message) from bad
+        return self
+
+
+class StoreTable(_Table):
+    """The artifacts kept here."""
+
+    max_bytes: int = Field(default=1 << 30, ge=1 << 20)
+    """Above this, artifacts that nothing needs are removed; what is pinned stays."""
+
+
+class RolloutTable(_Table):
+    """How many nodes at a time, and which."""
+
+    max_in_parallel: int = Field(default=16, ge=1, le=1000)
+    """Nodes under way at one moment, over all links."""
+    per_link: int = Field(default=1, ge=1, le=16)
+    """Nodes under way on one link."""
+    no_rollback: Literal["refuse", "allow"] = "refuse"
+    """What to do with a node that could not go back."""
+
+
+class UpstreamTable(_Table):
+    """Who is told, and who may ask; without any of these the gateway is its own master."""
+
+    mqtt: Any = None
+    """The settings of the MQTT upstream; see its page in the documentation."""
+
+    @field_validator("mqtt")
+    @classmethod
+    def _mqtt(cls, value: Any) -> Any:
+        return value if value is None else upstream_models()["mqtt"].model_validate(value)
+
+
+def upstream_models() -> dict[str, type[BaseModel]]:
+    """The settings of each kind of upstream; imported late, since few gateways have one of every kind."""
+    from gateway.upstream.mqtt import MqttSettings
+
+    return {"mqtt": MqttSettings}
+
+
+class NodeTable(_Table):
+    """One node: what it is and where it is found."""
+
+    profile: str
+    """Its device profile; `tender profiles list` shows them."""
+    link: Annotated[str, AfterValidator(_link)]
+    """``uart:/dev/serial/by-path/…?baud=115200``, ``socket://host:port``, ``rfc2217://host:port``;
+    ``#address`` for one of several nodes on a line."""
+    labels: dict[Name, str] = {}
+    """Words to select it by."""
+
+    @property
+    def spec(self) -> LinkSpec:
+        """The link as a value."""
+        return LinkSpec.parse(self.link)
+
+
+class Config(_Table):
+    """The whole configuration."""
+
+    gateway: GatewayTable = Field(default_factory=GatewayTable)
+    state: AbsolutePath = Field(default_factory=lambda: default_state(os.environ))
+    """Folder of the journal and the store; ``$STATE_DIRECTORY`` if the service manager gives one."""
+    socket: AbsolutePath = Field(default_factory=lambda: default_socket(os.environ))
+    """Of the local API; ``tender.sock`` in ``$RUNTIME_DIRECTORY`` if the service manager gives one."""
+    log: LogTable = LogTable()
+    profiles: tuple[AbsolutePath, ...] = ()
+    """Folders with the site's own device profiles; later ones win."""
+    trust: TrustTable = Field(default_factory=TrustTable)
+    store: StoreTable = StoreTable()
+    rollout: RolloutTable = RolloutTable()
+    upstream: UpstreamTable = UpstreamTable()
+    nodes: dict[Name, NodeTable] = {}
+    """The nodes, by name."""
+    stop_budget: Seconds = 60.0
+    """How long the service may take to stop, to bring a node through that has no firmware just then."""
+
+    @field_validator("socket")
+    @classmethod
+    def _short(cls, value: Path) -> Path:
+        # sockaddr_un.sun_path has 108 bytes, the last one zero: unix(7).
+        if len(os.fsencode(value)) > 107:
+            raise ValueError("the path of a socket has at most 107 bytes")
+        return value

@@ -13,6 +13,7 @@ from flashers.images.errors import (
     IntoBootSection,
     NoResetVector,
     OutsidePart,
+    WrongFormat,
 )
 from flashers.images.extents import extents_digest, merged
 from flashers.images.ihex import parse_ihex, write_ihex
@@ -29,6 +30,7 @@ __all__ = [
     "IntoBootSection",
     "NoResetVector",
     "OutsidePart",
+    "WrongFormat",
     "compile_stamp",
     "extents_digest",
     "merged",

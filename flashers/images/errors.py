@@ -60,3 +60,10 @@ class NoResetVector(BadImage):
 
     code = "no-reset-vector"
     remedy = "Build for an application that starts at the reset vector (no offset in the linker script)."
+
+
+class WrongFormat(BadImage):
+    """The file is of another format than it was said to be, or of none that this node takes."""
+
+    code = "wrong-format"
+    remedy = "Name the file's format, or export it as Intel HEX (avr-objcopy -O ihex)."

@@ -16,7 +16,8 @@ import zlib
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-_MAGIC = b"TENDRAPP"
+MAGIC = b"TENDRAPP"
+"""What such an application begins with, whether or not the rest of it is there."""
 _HEAD = struct.Struct("<8sIIH")
 
 
@@ -65,7 +66,7 @@ def build_app(app: SimApp, size: int = 4096, *, seed: int = 0) -> bytes:
     if filling < 0:
         raise ValueError(f"an application needs at least {_HEAD.size + len(text)} bytes")
     rest = text + random.Random(f"{app}{seed}").randbytes(filling)
-    return _HEAD.pack(_MAGIC, size, zlib.crc32(rest), len(text)) + rest
+    return _HEAD.pack(MAGIC, size, zlib.crc32(rest), len(text)) + rest
 
 
 def read_app(memory: bytes) -> SimApp | None:
@@ -73,7 +74,7 @@ def read_app(memory: bytes) -> SimApp | None:
     if len(memory) < _HEAD.size:
         return None
     magic, size, checksum, length = _HEAD.unpack_from(memory)
-    if magic != _MAGIC or size > len(memory) or zlib.crc32(memory[_HEAD.size : size]) != checksum:
+    if magic != MAGIC or size > len(memory) or zlib.crc32(memory[_HEAD.size : size]) != checksum:
         return None
     fields = json.loads(memory[_HEAD.size : _HEAD.size + length])
     return SimApp(**{**fields, "behaviour": Behaviour(fields["behaviour"])})

@@ -33,8 +33,6 @@ class Board:
     boot_address: int
     baud: int
     bootloader: Path
-    avrdude_part: str = "m328p"
-    avrdude_programmer: str = "arduino"
 
     @property
     def link(self) -> str:
@@ -77,9 +75,9 @@ class SimulatedAvr:
         """Give it power, and return when its port is there."""
         assert self._process is None, "it has power"
         self.events.clear()
-        command = [build.host(), self.board.mcu, self.flash_file, hex(self.board.boot_address), self.pty]
+        board = [self.board.mcu, str(self.flash_file), hex(self.board.boot_address), str(self.pty)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [str(build.host()), *board], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
@@ -154,7 +152,9 @@ class SimulatedAvr:
         with self._changed:
             seen = self._changed.wait_for(lambda: found() is not None or self._ended(), timeout)
             answer = found()
-            assert answer is not None, f"no {event!r} in {timeout if not seen else 0} s, only {self.events[-5:]}"
+            assert answer is not None, (
+                f"no {event!r} in {timeout if not seen else 0} s, only {self.events[-5:]}"
+            )
             return answer
 
     def _ended(self) -> bool:

@@ -53,7 +53,7 @@ class Broker:
     def start(self) -> Self:
         """Start it, on the same port and with the same folder as ever, and return when it listens."""
         assert self._process is None, "the broker runs"
-        command = [debian.program("mosquitto"), "-c", self._configuration]
+        command = [str(debian.program("mosquitto")), "-c", str(self._configuration)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + START_TIMEOUT
         while not self._listens():

@@ -37,7 +37,10 @@
 #include <simavr/sim_avr.h>
 #include <simavr/sim_io.h>
 
+#define MHZ 16
 #define SLICE_US 250         /* how often the world outside is looked at */
+#define SLICE (MHZ * SLICE_US)
+#define STEP (MHZ * 10)      /* cycles run at once: well below a byte's time */
 #define DEBT_LIMIT_NS 20000000LL /* a busy machine slows the part down, it never hurries it */
 #define BAUD_TOLERANCE 0.045 /* of a receiver that samples each bit in its middle */
 
@@ -121,6 +124,13 @@ static int on_flash_ioctl(struct avr_io_t *io, uint32_t request, void *parameter
 
 /* ---- the serial line ---- */
 
+/* A byte is ten bits on the line; simavr counts eleven, and would be a tenth too slow. */
+static void set_byte_time(void)
+{
+    unsigned divisor = avr->data[uart->ubrrl.reg] | (avr->data[uart->ubrrh.reg] & 0x0f) << 8;
+    uart->cycles_per_byte = 10 * (avr_regbit_get(avr, uart->u2x) ? 8 : 16) * (divisor + 1);
+}
+
 static int same_speed(void)
 {
     static const struct { speed_t code; double baud; } speeds[] = {
@@ -128,7 +138,7 @@ static int same_speed(void)
         {B115200, 115200}, {B230400, 230400}, {B500000, 500000}, {B1000000, 1000000},
     };
     struct termios line;
-    if (!uart->cycles_per_byte || tcgetattr(master, &line) < 0)
+    if (tcgetattr(master, &line) < 0)
         return 1;
     double part = 10.0 * avr->frequency / uart->cycles_per_byte;
     for (size_t i = 0; i < sizeof speeds / sizeof *speeds; i++)
@@ -156,7 +166,7 @@ static void deliver_input(avr_cycle_count_t *due)
     if (queue_head == queue_tail || avr->cycle < *due)
         return;
     avr_raise_irq(uart_input, as_received(queue[queue_head++ % sizeof queue]));
-    *due = avr->cycle + (uart->cycles_per_byte ? uart->cycles_per_byte : avr->frequency / 1000);
+    *due = (*due + uart->cycles_per_byte > avr->cycle ? *due : avr->cycle) + uart->cycles_per_byte;
 }
 
 static void read_line(void)
@@ -292,6 +302,29 @@ static void sleeps_in_our_loop(avr_t *part, avr_cycle_count_t cycles)
     (void)part, (void)cycles;
 }
 
+static avr_cycle_count_t slice_ends(avr_t *part, avr_cycle_count_t when, void *parameter)
+{
+    (void)part, (void)when, (void)parameter;
+    return 0;
+}
+
+/* Run for one slice; a processor that sleeps wakes for its end, since bytes may have come. */
+static int run_slice(void)
+{
+    static avr_cycle_count_t due;
+    int state = cpu_Running;
+    avr->run_cycle_limit = STEP;
+    avr_cycle_timer_register(avr, SLICE, slice_ends, NULL);
+    for (avr_cycle_count_t end = avr->cycle + SLICE; avr->cycle < end;) {
+        set_byte_time();
+        deliver_input(&due);
+        state = avr_run(avr);
+        if (state == cpu_Done || state == cpu_Crashed)
+            return 0;
+    }
+    return 1;
+}
+
 int main(int count, char **arguments)
 {
     if (count != 5) {
@@ -309,28 +342,20 @@ int main(int count, char **arguments)
     avr->custom.init = map_flash;
     avr->custom.data = arguments[2];
     avr_init(avr);
-    avr->frequency = 16000000;
+    avr->frequency = MHZ * 1000000;
     avr->reset_pc = (avr_flashaddr_t)strtoul(arguments[3], NULL, 0);
     avr->sleep = sleeps_in_our_loop;
-    avr->run_cycle_limit = avr->frequency / 1000000 * SLICE_US;
     find_modules();
     open_pty(arguments[4]);
     avr_reset(avr);
     avr_regbit_set(avr, avr->reset_flags.porf);
     printf("ready\n");
 
-    avr_cycle_count_t slice = avr->run_cycle_limit, due = 0;
     int64_t clock = now_ns();
-    for (int was_halted = 0;;) {
-        int halted = avr->state == cpu_Done || avr->state == cpu_Crashed;
-        if (halted && !was_halted)
+    for (;;) {
+        /* A part that sleeps for ever or ran into nowhere waits for its next reset. */
+        if (avr->state != cpu_Done && avr->state != cpu_Crashed && !run_slice())
             printf("halted\n");
-        was_halted = halted;
-        for (avr_cycle_count_t end = avr->cycle + slice; !halted && avr->cycle < end;) {
-            deliver_input(&due);
-            int state = avr_run(avr);
-            halted = state == cpu_Done || state == cpu_Crashed;
-        }
         clock += SLICE_US * 1000LL;
         if (now_ns() - clock > DEBT_LIMIT_NS)
             clock = now_ns();

@@ -39,8 +39,19 @@ def optiboot(mcu: str = "atmega328p", baud: int = 115200, section: int = 0x7E00)
     source = debian.file(f"{BOOTLOADERS}/optiboot/optiboot.c")
     options = [
         *("-Os", f"-mmcu={mcu}", "-DF_CPU=16000000L", f"-DBAUD_RATE={baud}", "-DLED_START_FLASHES=0"),
-        *("-fno-inline-small-functions", "-fno-split-wide-types", "-mrelax", "-nostartfiles", "-nostdlib", "-w"),
-        *("-Wl,--relax", f"-Wl,--section-start=.text={section:#x}", f"-Wl,--section-start=.version={section + 510:#x}"),
+        *(
+            "-fno-inline-small-functions",
+            "-fno-split-wide-types",
+            "-mrelax",
+            "-nostartfiles",
+            "-nostdlib",
+            "-w",
+        ),
+        *(
+            "-Wl,--relax",
+            f"-Wl,--section-start=.text={section:#x}",
+            f"-Wl,--section-start=.version={section + 510:#x}",
+        ),
     ]
     return avr_program("optiboot", options, source, sections=(".text", ".data", ".version"))
 
@@ -71,7 +82,10 @@ def avr_program(name: str, options: Sequence[str], source: Path, *, sections: Se
     def compile_to(output: Path) -> None:
         elf = output.with_suffix(".elf")
         run("avr-gcc", *options, source, "-o", elf)
-        run("avr-objcopy", *(f"--only-section={section}" for section in sections), "-O", "ihex", elf, output)
+        chosen = [f"--only-section={section}" for section in sections]
+        # Optiboot's version word is in a section that is not marked as one to load.
+        chosen.append("--set-section-flags=.version=alloc,load")
+        run("avr-objcopy", *chosen, "-O", "ihex", elf, output)
 
     return built(f"{name}.hex", " ".join(options), [source], compile_to)
 

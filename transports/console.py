@@ -33,12 +33,13 @@ class Console:
 
     def feed(self, data: bytes) -> None:
         """Bytes have come."""
-        *ended, self._begun = _ENDS.split(self._begun + data)
+        *ended, begun = _ENDS.split(self._begun + data)
         for line in ended:
             self._add(line)
-        while len(self._begun) > self._line_limit:
-            self._keep(self._begun[: self._line_limit])
-            self._begun = self._begun[self._line_limit :]
+        # The last piece of an overlong line waits, even a full one: its end may be what comes next.
+        whole = max(0, len(begun) - 1) // self._line_limit * self._line_limit
+        self._add(begun[:whole])
+        self._begun = begun[whole:]
 
     def _add(self, line: bytes) -> None:
         for start in range(0, len(line), self._line_limit):

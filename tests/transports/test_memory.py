@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.transports.peers import Echo, Listener, read_exactly
 from transports.errors import LinesUnsupported, LinkBusy, LinkLost, LinkNotFound
@@ -201,3 +203,21 @@ def test_a_cancelled_read_loses_nothing() -> None:
         return await link.read()
 
     assert run_virtual(race()) == b"worth keeping"
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=20),
+    st.sampled_from([None, 9600, 115_200]),
+    st.sampled_from([0.0, 0.003]),
+)
+def test_every_byte_arrives_once_and_in_order(chunks: list[bytes], baud: int | None, latency: float) -> None:
+    async def main() -> tuple[bytes, bytes]:
+        node = Echo()
+        link = await MemoryLine(node, baud=baud, latency=latency).open()
+        sent = b"".join(chunks)
+        reading = asyncio.create_task(read_exactly(link, len(sent)))
+        for chunk in chunks:
+            await link.write(chunk)
+        return bytes(await node.hears(len(sent))), await reading
+
+    assert run_virtual(main()) == (b"".join(chunks), b"".join(chunks))

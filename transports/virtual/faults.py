@@ -66,7 +66,8 @@ _KINDS = frozenset(map(str, FaultKind))
 _CHANCE = frozenset({FaultKind.NOISE, FaultKind.LOSS})
 _WITH_AMOUNT = _CHANCE | {FaultKind.DELAY}
 _FORM = re.compile(
-    r"(?P<kind>[a-z-]+)(?:@(?P<at>\d{1,12})(?::(?P<length>\d{1,12}))?)?(?:=(?P<amount>\d+(?:\.\d+)?))?"
+    r"(?P<kind>[a-z-]+)(?:@(?P<at>[0-9]{1,12})(?::(?P<length>[0-9]{1,12}))?)?"
+    r"(?:=(?P<amount>[0-9]{1,6}(?:\.[0-9]{1,9})?))?"
 )
 _EXTRA = re.compile(r"(?P<name>dir|unit|seed|times|every)=(?P<value>[a-z0-9]{1,12})")
 
@@ -137,7 +138,7 @@ class Fault:
         if self.at is not None:
             text += f"@{self.at}" + (f":{self.length}" if self.length != 1 else "")
         if self.amount is not None:
-            text += f"={self.amount:f}".rstrip("0").rstrip(".")
+            text += f"={self.amount:.9f}".rstrip("0").rstrip(".")
         defaults = {"dir": "down", "unit": "byte", "seed": "0", "times": "1", "every": "0"}
         values = (self.direction, self.unit, str(self.seed), str(self.times), str(self.every))
         said = dict(zip(defaults, values, strict=True))

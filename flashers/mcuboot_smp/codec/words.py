@@ -49,6 +49,8 @@ class ImageCommand(IntEnum):
 
 NOT_SUPPORTED = 8
 """MGMT_ERR_ENOTSUP: the server does not know this command."""
+_PASSING = frozenset({2, 10})
+"""MGMT_ERR_ENOMEM and MGMT_ERR_EBUSY."""
 
 _GENERAL = {
     1: "unknown error",
@@ -121,6 +123,11 @@ class SaidNo:
     def unsupported(self) -> bool:
         """The server does not know the command at all."""
         return self.group is None and self.number == NOT_SUPPORTED
+
+    @property
+    def passing(self) -> bool:
+        """The server lacks memory or is busy: the same request can succeed in a moment."""
+        return self.group is None and self.number in _PASSING
 
     def image(self, number: int) -> bool:
         """Whether it is this error of the image group."""

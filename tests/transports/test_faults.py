@@ -82,6 +82,13 @@ def test_the_same_bytes_get_the_same_fate_however_they_are_cut(text: str, places
     assert passed(text, chunks=tuple(places)) == passed(text)
 
 
+@given(st.integers(0, 30), st.integers(1, 9), st.integers(1, 4), st.integers(0, 20), st.integers(0, 150))
+def test_the_next_hit_is_the_first_one(at: int, length: int, times: int, every: int, position: int) -> None:
+    fault = Fault(FaultKind.DROP, at=at, length=length, times=times, every=every)
+    hits = [p for p in range(position, 400) if fault.hits(p) is not None]
+    assert fault.next_hit(position) == (hits[0] if hits else None)
+
+
 def test_chunks_can_be_counted_instead_of_bytes() -> None:
     assert passed("drop@1;unit=chunk", chunks=(10, 20)) == BYTES[:10] + BYTES[20:]
     assert passed("duplicate@2;unit=chunk", chunks=(10, 90)) == BYTES + BYTES[90:]

@@ -81,6 +81,22 @@ def test_a_line_without_modem_lines_says_so_and_still_shows_the_open() -> None:
     assert run_virtual(main()) == [(True, True)]
 
 
+def test_a_close_lets_the_last_bytes_out_before_the_lines_drop() -> None:
+    async def main() -> None:
+        node = Listener()
+        line = MemoryLine(node, baud=9600, latency=0.01)
+        link = await line.open()
+        await link.write(b"last words")
+        await link.aclose()
+        assert not node.heard
+        again = await line.open()
+        await again.write(b"!")
+        await node.hears(11)
+        assert node.line_changes == [(True, True), (False, False), (True, True)]
+
+    run_virtual(main())
+
+
 def test_a_second_host_is_told_that_the_line_is_busy_and_moves_nothing() -> None:
     async def main() -> None:
         node = Listener()

@@ -149,10 +149,23 @@ class Fault:
         if self.at is None or position < self.at:
             return None
         beyond = position - self.at
-        period = self.every or max(self.at, self.length)
-        turn = min(beyond // period, self.times - 1)
-        into = beyond - turn * period
+        turn = min(beyond // self.period, self.times - 1)
+        into = beyond - turn * self.period
         return into if into < self.length else None
+
+    @property
+    def period(self) -> int:
+        """How far apart the beginnings of a repeated fault are."""
+        return self.every or max(self.at or 0, self.length)
+
+    def next_hit(self, position: int) -> int | None:
+        """The first position from here on that this fault hits, or None if it is over."""
+        if self.at is None:
+            return None
+        if self.hits(position) is not None or position < self.at:
+            return max(position, self.at)
+        turn = (position - self.at) // self.period + 1
+        return self.at + turn * self.period if turn < self.times else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,9 +61,17 @@ class Injector:
         for fault in self._by_chunk:
             data, more = self._bend_chunk(fault, chunk, data)
             delay += more
-        if not self._by_byte:
+        if self._quiet(start, start + len(data)):
             return [Delivery(data, delay)] if data else []
         return self._bend_bytes(start, data, delay)
+
+    def _quiet(self, start: int, end: int) -> bool:
+        """No fault that counts bytes touches these."""
+        for fault in self._by_byte:
+            hit = start if fault.kind is FaultKind.NOISE else fault.next_hit(start)
+            if hit is not None and hit < end:
+                return False
+        return True
 
     def _bend_chunk(self, fault: Fault, chunk: int, data: bytes) -> tuple[bytes, float]:
         if fault.kind is FaultKind.LOSS:

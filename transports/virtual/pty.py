@@ -5,6 +5,9 @@ what raises DTR on a real port.  So an open is told to the node as both lines
 raised, the last close as both lowered; that is how a node with auto-reset gets
 its reset from avrdude, from our own port and from pyserial alike.
 
+One thing stays that a real port does not do: bytes that a program left unread are
+there for the next one, unless it flushes its input when it opens, as pyserial does.
+
 Opens come from inotify at once (:mod:`transports.virtual.opens`).  Where that
 cannot be had, the hang-up flag of our side is asked every 10 ms while the port is
 closed: it is the only other sign there is.  While the port is open nothing polls.
@@ -19,7 +22,7 @@ import termios
 import tty
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from transports.links import UartPeer
 from transports.virtual.faults import FaultPlan
@@ -59,15 +62,14 @@ class PtyHost:
         *,
         link: Path | str | None = None,
         latency: float = 0.0,
-        baud: int | str | None = None,
+        baud: int | Literal["client"] | None = None,
         faults: FaultPlan | str = "",
     ) -> None:
         self.link = None if link is None else Path(link)
         self.opens = 0
         self.lost_unread = 0
         self._follow_client = baud == "client"
-        speed = 115_200 if self._follow_client else baud
-        assert speed is None or isinstance(speed, int)  # noqa: S101 - the only text is "client"
+        speed = 115_200 if baud == "client" else baud
         self.line = Line(
             peer, to_host=self._to_host, cut=self._cut, latency=latency, baud=speed, faults=faults
         )

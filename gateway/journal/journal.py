@@ -79,17 +79,17 @@ class Journal:
 
     # Attempts
 
-    async def create(self, make: Callable[[int], Record], *told: Told) -> Record:
-        """A new attempt, numbered by the journal."""
+    async def create(self, make: Callable[[int], Record], tell: Callable[[Record], Told]) -> Record:
+        """A new attempt, numbered by the journal, with what is told of it."""
 
-        def work(connection: sqlite3.Connection) -> Record:
+        def work(connection: sqlite3.Connection) -> tuple[Record, list[Told]]:
             cursor = connection.execute("INSERT INTO attempts (node, open, record) VALUES ('', 1, '{}')")
-            assert cursor.lastrowid is not None  # noqa: S101 - an INSERT has one
-            record = make(cursor.lastrowid)
+            record = make(cursor.lastrowid or 0)
             _write(connection, record)
-            return record
+            _touch_state(connection, record.node)
+            return record, [tell(record)]
 
-        return await self._write_and_tell(work, told)
+        return await self._work_and_tell(work)
 
     async def save(
         self, record: Record, told: Iterable[Told] = (), *, known_good: Mapping[str, Target] | None = None
@@ -267,27 +267,6 @@ class Journal:
         rows = await self._rows("SELECT bytes_per_second FROM speeds WHERE node = ?", node)
         return float(rows[0][0]) if rows else None
 
-    # Releases
-
-    async def add_release(
-        self, product: str, version: str, envelope: bytes, trust: str, told: Iterable[Told] = ()
-    ) -> None:
-        """Keep a verified release; the first one of a name stays, so a name never changes its meaning."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT OR IGNORE INTO releases VALUES (?, ?, ?, ?, ?)",
-                (product, version, envelope, trust, dump(self._clock())),
-            )
-
-        await self._write_and_tell(work, told)
-
-    async def releases(self) -> list[tuple[str, str, bytes, str]]:
-        """(product, version, envelope, trust), newest first."""
-        order = "json_extract(added, '$.unix_ms') DESC"
-        query = f"SELECT product, version, envelope, trust FROM releases ORDER BY {order}"  # noqa: S608
-        return [tuple(row) for row in await self._rows(query)]
-
     # What is told
 
     async def tell(self, *told: Told) -> None:
@@ -362,11 +341,13 @@ class Journal:
     # How it is done
 
     async def _write_and_tell(self, work: Callable[[sqlite3.Connection], T], told: Iterable[Told]) -> T:
-        told = tuple(told)
+        told = list(told)
+        return await self._work_and_tell(lambda connection: (work(connection), told))
 
+    async def _work_and_tell(self, work: Callable[[sqlite3.Connection], tuple[T, list[Told]]]) -> T:
         def both(connection: sqlite3.Connection) -> tuple[T, list[Event]]:
-            result = work(connection)
-            return result, [self._store_event(connection, item, result) for item in told]
+            result, told = work(connection)
+            return result, [self._store_event(connection, item) for item in told]
 
         result, events = await self.database.run(both)
         self._news.set()
@@ -391,8 +372,8 @@ class Journal:
             deployment=told.deployment,
             data=told.data,
         )
-        connection.execute("UPDATE events SET event = ? WHERE sequence = ?", (dump(event), cursor.lastrowid))
-        if cursor.lastrowid % 1000 == 0:
+        connection.execute("UPDATE events SET event = ? WHERE sequence = ?", (dump(event), number))
+        if number % 1000 == 0:
             self._compact(connection)
         return event
 

@@ -62,15 +62,6 @@ CREATE TABLE baselines (
     PRIMARY KEY (profile, component, artifact)
 ) WITHOUT ROWID;
 
-CREATE TABLE releases (
-    product  TEXT NOT NULL,
-    version  TEXT NOT NULL,
-    envelope BLOB NOT NULL,
-    trust    TEXT NOT NULL,
-    added    TEXT NOT NULL,
-    PRIMARY KEY (product, version)
-) WITHOUT ROWID;
-
 -- Which ways back were seen to work, on which model and firmware.
 CREATE TABLE ways_back (
     profile TEXT NOT NULL,

@@ -1,0 +1,1 @@
+"""The gateway at work: what is deployed where, when, and what is shown of it."""

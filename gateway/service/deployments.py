@@ -1,0 +1,253 @@
+"""Deployments: taken once, made into attempts, and told of when the last one has ended."""
+
+from collections import Counter
+from contextlib import suppress
+
+from flashers.api import Reason, Role, Seen
+from flashers.api.plain import dump, load
+from gateway.attempt import advance
+from gateway.attempt.telling import done_told, phase_told
+from gateway.control import DeployRequest
+from gateway.errors import NothingSelected, ReleaseUnknown
+from gateway.journal.journal import Told
+from gateway.model.outcomes import CancelReason, Origin
+from gateway.model.records import Part, Record, Rules, Target
+from gateway.model.views import DeploymentView
+from gateway.releases.add import add_release
+from gateway.releases.release import Release
+from gateway.service.node_types import rules_of
+from gateway.service.planning import plan, selected
+from gateway.service.site import Site
+from gateway.service.supervisor import Supervisor
+from transports.errors import TenderError
+
+_MANIFEST_BYTES = 256 << 20
+"""A release file that comes by URL may be so large at most."""
+
+
+class Deployments:
+    """Takes requests, and keeps one attempt for each node of each of them."""
+
+    def __init__(self, site: Site, supervisor: Supervisor) -> None:
+        self._site = site
+        self._supervisor = supervisor
+        self._requests: dict[str, DeployRequest] = {}
+
+    async def resume(self) -> None:
+        """After a start: what is open goes on."""
+        journal = self._site.journal
+        for name, is_open, text, _ in await journal.deployments():
+            if is_open:
+                self._requests[name] = load(DeployRequest, text)
+        for record in await journal.open_attempts():
+            request = self._requests.get(record.deployment or "")
+            self._site.inventory.attempt(record)
+            self._supervisor.add(record, deadline_s=request.policy.deadline_s if request else None)
+        for name, request in list(self._requests.items()):
+            # The power may have gone between taking it and making the last attempt of it.
+            with suppress(TenderError):
+                await self._begin_all(request, await self.release(request))
+            await self.close_if_done(name)
+
+    async def take(self, request: DeployRequest) -> DeploymentView:
+        """Take a deployment; the same id again is the same deployment.
+
+        Raises:
+            ReleaseUnknown, NothingSelected, or the errors of trust and of fetching.
+        """
+        known = {name for name, _, _, _ in await self._site.journal.deployments()}
+        if request.id in known:
+            return await self.view(request.id)
+        release = await self.release(request)
+        chosen = self._chosen(request, release)
+        if not chosen:
+            raise NothingSelected(f"{release.id} has nothing for the nodes that were selected")
+        self._requests[request.id] = request
+        told = Told(
+            "deployment.accepted",
+            deployment=request.id,
+            data={
+                "release": release.id,
+                "nodes": chosen,
+                "revision": request.revision,
+                "asked_by": request.asked_by,
+                "trust": str(release.trust),
+            },
+        )
+        await self._site.journal.save_deployment(
+            request.id, dump(request), revision=request.revision, is_open=True, told=[told]
+        )
+        await self._begin_all(request, release)
+        await self.close_if_done(request.id)
+        return await self.view(request.id)
+
+    def _chosen(self, request: DeployRequest, release: Release) -> list[str]:
+        """The selected nodes that the release has something for."""
+        return [
+            name
+            for name in sorted(selected(request.select, self._site.nodes))
+            if any(release.manifest.for_profile(self._site.nodes[name].profile))
+        ]
+
+    async def _begin_all(self, request: DeployRequest, release: Release) -> None:
+        """Have an attempt for every chosen node; those that are there already stay as they are."""
+        records = await self._site.journal.attempts(deployment=request.id, limit=100_000)
+        there = {record.node for record in records}
+        for name in self._chosen(request, release):
+            if name not in there:
+                await self._supersede(name, request)
+                await self._begin(name, request, release)
+
+    async def release(self, request: DeployRequest) -> Release:
+        """The release that is asked for, fetched if it is not here.  Raises as :meth:`take`."""
+        name = f"{request.product}:{request.version}"
+        try:
+            return self._site.shelf.get(name)
+        except TenderError as error:
+            if request.manifest_url is None:
+                raise ReleaseUnknown(f"{name} is not in the store") from error
+        site = self._site
+        async with site.fetcher.release_file(request.manifest_url, limit=_MANIFEST_BYTES) as path:
+            added = await add_release(
+                path, site.trust, site.store, base=request.manifest_url, keep=site.shelf.add
+            )
+        if added.release.id != name:
+            raise ReleaseUnknown(f"{request.manifest_url} has {added.release.id}, and {name} was asked for")
+        return added.release
+
+    async def close_if_done(self, deployment: str) -> None:
+        """Tell the end of a deployment whose attempts have all ended."""
+        request = self._requests.get(deployment)
+        if request is None:
+            return
+        records = await self._site.journal.attempts(deployment=deployment, limit=100_000)
+        if not records or not all(record.done for record in records):
+            return
+        del self._requests[deployment]
+        told = Told("deployment.done", deployment=deployment, data={"outcomes": _outcomes(records)})
+        await self._site.journal.save_deployment(
+            deployment, dump(request), revision=request.revision, is_open=False, told=[told]
+        )
+
+    async def cancel(self, deployment: str, reason: CancelReason, by: str) -> list[Record]:
+        """Ask every open attempt of a deployment to end."""
+        records = await self._site.journal.attempts(deployment=deployment, limit=100_000)
+        for record in records:
+            if not record.done:
+                await self._supervisor.cancel(record.id, reason, by)
+        return records
+
+    @property
+    def open(self) -> list[str]:
+        """The deployments that have not ended."""
+        return list(self._requests)
+
+    async def view(self, deployment: str) -> DeploymentView:
+        """How far a deployment is.  Raises KeyError if there is none."""
+        return next(view for view in await self.views() if view.id == deployment)
+
+    async def views(self) -> list[DeploymentView]:
+        """Every deployment, newest first."""
+        views = []
+        for name, is_open, text, created in await self._site.journal.deployments():
+            request = load(DeployRequest, text)
+            records = await self._site.journal.attempts(deployment=name, limit=100_000)
+            views.append(
+                DeploymentView(
+                    id=name,
+                    product=request.product,
+                    version=request.version,
+                    revision=request.revision,
+                    asked_by=request.asked_by,
+                    state="open" if is_open else "done",
+                    nodes=tuple(sorted({record.node for record in records})),
+                    outcomes=_outcomes(records),
+                    created=created,
+                )
+            )
+        return views
+
+    # Attempts
+
+    async def _supersede(self, node: str, request: DeployRequest) -> None:
+        for record in await self._site.journal.attempts(node=node, limit=20):
+            if not record.done and record.deployment != request.id:
+                await self._supervisor.cancel(record.id, CancelReason.SUPERSEDED, request.asked_by)
+
+    async def _begin(self, name: str, request: DeployRequest, release: Release) -> None:
+        site, policy = self._site, request.policy
+        profile = site.nodes[name].profile
+        observation = site.inventory.seen(name)
+        seen = observation.seen if observation is not None else Seen(Role.UNKNOWN)
+        parts: tuple[Part, ...] = ()
+        rules = Rules()
+        try:
+            node_type = site.node_types.get(profile)
+            parts, reasons = plan(release.manifest, site.nodes[name], node_type, seen)
+            rules = rules_of(
+                node_type.profile,
+                node_type.declaration,
+                no_rollback=policy.no_rollback or site.config.rollout.no_rollback,
+                soak=policy.soak,
+                soak_after=policy.soak_after,
+            )
+        except TenderError as error:
+            reasons = (Reason(error.code, error.message, error.what_to_do),)
+
+        def make(number: int) -> Record:
+            record = Record(
+                id=number,
+                node=name,
+                profile=profile,
+                parts=parts,
+                rules=rules,
+                deployment=request.id,
+                asked_by=request.asked_by,
+                created=site.clock(),
+            )
+            return advance.refuse(record, reasons, seen, at=site.clock()) if reasons else record
+
+        record = await site.journal.create(make, _told_of)
+        await site.known(record)
+        if not record.done:
+            self._supervisor.add(record, deadline_s=policy.deadline_s)
+
+    async def bring_back(self, node: str, targets: dict[str, Target], asked_by: str) -> Record:
+        """An attempt of its own that brings a node to its known-goods."""
+        site, table = self._site, self._site.nodes[node]
+        node_type = site.node_types.get(table.profile)
+        rules = rules_of(node_type.profile, node_type.declaration, no_rollback="allow")
+        components = {part.id: part.value() for part in node_type.profile.components}
+        parts = tuple(
+            Part(components[name], target) for name, target in targets.items() if name in components
+        )
+
+        def make(number: int) -> Record:
+            return Record(
+                id=number,
+                node=node,
+                profile=table.profile,
+                parts=parts,
+                rules=rules,
+                origin=Origin.OPERATOR,
+                asked_by=asked_by,
+                created=site.clock(),
+            )
+
+        record = await site.journal.create(make, phase_told)
+        await site.known(record)
+        self._supervisor.add(record)
+        return record
+
+
+def _told_of(record: Record) -> Told:
+    return done_told(record) if record.done else phase_told(record)
+
+
+def _outcomes(records: list[Record]) -> dict[str, int]:
+    """How many nodes ended how, by each node's newest attempt of the deployment."""
+    newest: dict[str, Record] = {}
+    for record in records:
+        if record.node not in newest or record.id > newest[record.node].id:
+            newest[record.node] = record
+    return dict(Counter(r.result.outcome.value for r in newest.values() if r.result is not None))

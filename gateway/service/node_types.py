@@ -1,0 +1,55 @@
+"""Profiles joined with their flashers, each resolved once."""
+
+from flashers.api import Activation, Declaration, ResetKind
+from gateway.attempt.ports import NodeType
+from gateway.model.records import Bounds, Rules
+from gateway.profiles.load import ProfileSet
+from gateway.profiles.model import Profile
+
+
+class NodeTypes:
+    """Node types by profile name."""
+
+    def __init__(self, profiles: ProfileSet) -> None:
+        self.profiles = profiles
+        self._known: dict[str, NodeType] = {}
+
+    def get(self, name: str) -> NodeType:
+        """The node type.
+
+        Raises:
+            ProfileUnknown, BadProfile, PluginBroken: it cannot be used; others can.
+        """
+        if name not in self._known:
+            resolved = self.profiles.resolve(name)
+            self._known[name] = NodeType(
+                self.profiles.get(name), resolved.plugin, resolved.params, resolved.declaration
+            )
+        return self._known[name]
+
+
+def rules_of(
+    profile: Profile,
+    declaration: Declaration,
+    *,
+    no_rollback: str = "refuse",
+    soak: float | None = None,
+    soak_after: float | None = None,
+) -> Rules:
+    """The rules that an attempt on such a node is bound by."""
+    evidence, timing, bounds = profile.evidence, profile.timing, profile.bounds
+    transfer = declaration.transfer_evidence if evidence.transfer is None else frozenset(evidence.transfer)
+    boot = declaration.boot_evidence if evidence.boot is None else frozenset(evidence.boot)
+    return Rules(
+        transfer=transfer,
+        boot=boot,
+        separate=declaration.activation is Activation.SEPARATE,
+        trial_boot=declaration.trial_boot,
+        restartable=profile.reset is not ResetKind.NONE,
+        boot_deadline=timing.boot_deadline,
+        patience=timing.patience,
+        soak=timing.soak if soak is None else soak,
+        soak_after=timing.soak_after if soak_after is None else soak_after,
+        no_rollback=no_rollback,
+        bounds=Bounds(bounds.activations, bounds.starts, bounds.resets),
+    )

@@ -1,0 +1,122 @@
+"""Bring wounded nodes back by themselves, as soon as they answer.
+
+A wounded node keeps its target and its known-good pinned.  It is looked at again and
+again, less and less often; when it answers, an attempt of its own goes on where the
+last one ended.  How many of those there are is bounded by the profile; after that an
+operator has to ask.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from flashers.api import Probe, ProbeCost, Role, Seen
+from gateway.attempt.advance import recovery_of
+from gateway.attempt.session import HostSession
+from gateway.attempt.telling import phase_told
+from gateway.model.records import Observation, Record
+from gateway.service.site import Site
+from transports.errors import TenderError
+
+log = logging.getLogger("tender.recovery")
+
+_FIRST_LOOK_S = 5.0
+_LAST_LOOK_S = 600.0
+_TICK_S = 1.0
+
+
+class Recovery:
+    """Looks after the wounded."""
+
+    def __init__(
+        self,
+        site: Site,
+        found: Callable[[Record], None],
+        busy: Callable[[str], bool],
+        first_look: float = _FIRST_LOOK_S,
+    ) -> None:
+        self._site = site
+        self._found = found
+        self._busy = busy
+        self._first_look = first_look
+        self._next: dict[str, float] = {}
+        self._pause: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Work for ever; ends only by cancellation."""
+        while True:
+            wounded = self._site.inventory.wounded()
+            names = {record.node for record in wounded}
+            for node in self._next.keys() - names:
+                del self._next[node], self._pause[node]
+            await asyncio.gather(*(self._contained(record) for record in wounded if self._due(record)))
+            await asyncio.sleep(_TICK_S)
+
+    async def look(self, record: Record) -> Record | None:
+        """Look at a wounded node; the attempt that brings it back if it answers."""
+        site, node = self._site, record.node
+        channel = site.link(node).channel
+        lease = site.leases.take(channel, f"a look at {node}")
+        if lease is None:
+            return None
+        try:
+            seen = await self._probe(record)
+        finally:
+            site.leases.give_back(lease)
+        if seen.role not in (Role.APP, Role.LOADER):
+            return None
+        await site.inventory.save_seen(node, Observation(seen, at=site.clock()))
+        again = await site.journal.create(lambda number: recovery_of(record, number), phase_told)
+        await site.known(again)
+        log.info("node=%s attempt=%d recovers=%d", node, again.id, record.id)
+        return again
+
+    async def _probe(self, record: Record) -> Seen:
+        site = self._site
+        node_type = site.node_types.get(record.profile)
+        session = HostSession(record.node, site.link(record.node), site.opener)
+        flasher = node_type.plugin.open(session, node_type.params)
+        stock = site.stock(record.profile)
+        try:
+            targets = [(part.want, part.component) for part in record.parts]
+            targets += [(part.known_good, part.component) for part in record.parts if part.known_good]
+            candidates = [await stock.image(target, component) for target, component in targets]
+            return await flasher.probe(Probe(ProbeCost.RESTARTS_APPLICATION, tuple(candidates)))
+        finally:
+            await flasher.cleanup()
+            await session.close()
+
+    def _due(self, record: Record) -> bool:
+        if self._busy(record.node) or record.node not in self._site.nodes:
+            return False
+        now = asyncio.get_running_loop().time()
+        pause = self._pause.setdefault(record.node, self._first_look)
+        return now >= self._next.setdefault(record.node, now + pause)
+
+    async def _contained(self, record: Record) -> None:
+        node = record.node
+        pause = self._pause[node] = min(self._pause[node] * 2, _LAST_LOOK_S)
+        try:
+            if await self._worn_out(record):
+                self._pause[node] = _LAST_LOOK_S
+            else:
+                again = await self.look(record)
+                if again is not None:
+                    self._found(again)
+        except TenderError as error:
+            log.info("node=%s still=%s", node, error.code)
+        except Exception:
+            log.exception("node=%s cannot be looked at", node)
+        self._next[node] = asyncio.get_running_loop().time() + pause
+
+    async def _worn_out(self, record: Record) -> bool:
+        """Whether as many recoveries as the profile allows have ended wounded again."""
+        bound = self._site.node_types.get(record.profile).profile.bounds.recoveries
+        count, earlier = 0, record
+        while earlier.recovers is not None and count < bound:
+            count += 1
+            before = await self._site.journal.attempt(earlier.recovers)
+            if before is None:
+                break
+            earlier = before
+        return count >= bound

@@ -1,0 +1,68 @@
+"""Everything that the parts of the service share: where things are kept, and how nodes are reached."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gateway.artifacts.backups import BackupStore
+from gateway.artifacts.fetch import Fetcher
+from gateway.artifacts.store import ArtifactStore
+from gateway.attempt.health import Hook
+from gateway.attempt.ports import Clock
+from gateway.attempt.session import Opener
+from gateway.config.model import Config, NodeTable
+from gateway.journal import Journal
+from gateway.model.records import Record
+from gateway.releases.shelf import ReleaseShelf
+from gateway.service.inventory import Inventory
+from gateway.service.leases import Leases
+from gateway.service.node_types import NodeTypes
+from gateway.service.stock import Pins, Stock
+from gateway.trust.policy import TrustPolicy
+from transports.links import LinkSpec
+
+
+@dataclass(slots=True)
+class Site:
+    """One gateway's parts, made by :mod:`gateway.app` and by tests."""
+
+    config: Config
+    journal: Journal
+    inventory: Inventory
+    store: ArtifactStore
+    backups: BackupStore
+    fetcher: Fetcher
+    shelf: ReleaseShelf
+    trust: TrustPolicy
+    node_types: NodeTypes
+    opener: Opener
+    clock: Clock
+    hooks: Callable[[str], Hook]
+    pins: Pins
+    leases: Leases = field(default_factory=Leases)
+
+    @property
+    def nodes(self) -> Mapping[str, NodeTable]:
+        """The configured nodes."""
+        return self.config.nodes
+
+    def stock(self, profile: str) -> Stock:
+        """The artifacts as nodes of this profile see them.  Raises as ``NodeTypes.get``."""
+        return Stock(self.store, self.backups, self.node_types.get(profile))
+
+    def link(self, node: str) -> LinkSpec:
+        """A node's link, with the options that its profile gives unless it has its own."""
+        table = self.nodes[node]
+        spec = table.spec
+        profile = self.node_types.get(table.profile).profile
+        have = {name for name, _ in spec.options}
+        added = tuple((name, str(value)) for name, value in profile.link.items() if name not in have)
+        return LinkSpec(spec.scheme, spec.target, spec.options + added, spec.address)
+
+    async def refresh_pins(self) -> None:
+        """Ask the journal again what must stay."""
+        self.pins.set(await self.journal.pinned())
+
+    async def known(self, record: Record) -> None:
+        """An attempt was made or changed outside of its own runner."""
+        self.inventory.attempt(record)
+        await self.refresh_pins()

@@ -1,0 +1,83 @@
+"""Bytes that may be flashed: verified by digest, parsed by the flasher, every time they are used."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from flashers.api import BadImage, Component, Digest, Firmware, FirmwareImage
+from gateway.artifacts.backups import BackupStore
+from gateway.artifacts.store import ArtifactStore
+from gateway.attempt.ports import NodeType
+from gateway.model.records import Target
+
+
+class Stock:
+    """The store and the private backups, as an attempt sees them; one per node type."""
+
+    def __init__(self, store: ArtifactStore, backups: BackupStore, node_type: NodeType) -> None:
+        self._store = store
+        self._backups = backups
+        self._type = node_type
+
+    async def image(self, target: Target, component: Component) -> FirmwareImage:
+        """The target's image, checked.
+
+        Raises:
+            ArtifactMissing, ArtifactCorrupt: it is not here, or not what it was.
+            BadImage: it is no image for such a node.
+        """
+        place = self._backups if target.private else self._store
+        data = await place.open_verified(target.artifact)
+        image = self.parse(data, target.format, component)
+        expected = target.firmware.identity
+        if expected is not None and image.firmware.identity != expected:
+            raise BadImage(f"{target.artifact} is another firmware than the one that was recorded")
+        if image.firmware.version is None and target.firmware.version is not None:
+            image = replace(image, firmware=replace(image.firmware, version=target.firmware.version))
+        return image
+
+    def parse(self, data: bytes, image_format: str, component: Component) -> FirmwareImage:
+        """Read an artifact as the node type's flasher understands it.  Raises BadImage."""
+        return self._type.plugin.parse(data, image_format, component, self._type.params)
+
+    async def keep_backup(self, data: bytes, component: Component, before: Firmware | None) -> Target:
+        """Keep what was read from a node, and check that it can be sent back.
+
+        Raises:
+            BackupsFull, DiskFull: there is no place for it.
+            BadImage: what was read is no image; there is nothing to restore.
+        """
+        image = self.parse(data, self._type.profile.format, component)
+        version = before.version if before is not None else None
+        digest = await self._backups.save(data)
+        firmware = replace(image.firmware, version=image.firmware.version or version)
+        return Target(
+            digest, firmware, image.size, self._type.profile.format, version=version or "", private=True
+        )
+
+
+async def target_of_file(stock: Stock, store: ArtifactStore, data: bytes, node_type: NodeType) -> Target:
+    """Take an image given by an operator into the store; it needs no signature, their word is enough.
+
+    Raises:
+        BadImage: it is no image for such a node; nothing was stored.
+    """
+    component = node_type.profile.components[0].value()
+    image = stock.parse(data, node_type.profile.format, component)
+    digest = await store.put_bytes(data)
+    version = image.firmware.version or ""
+    return Target(digest, image.firmware, image.size, node_type.profile.format, version=version)
+
+
+class Pins:
+    """The digests that nothing may evict, as the journal last said."""
+
+    def __init__(self, digests: Iterable[Digest] = ()) -> None:
+        self._digests = frozenset(digests)
+
+    def __call__(self) -> Iterable[Digest]:
+        """All of them."""
+        return self._digests
+
+    def set(self, digests: Iterable[Digest]) -> None:
+        """The journal has changed."""
+        self._digests = frozenset(digests)

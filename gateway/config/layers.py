@@ -47,7 +47,6 @@ class Merged:
             self.origins[place] = layer.where(place)
             if isinstance(value, dict):
                 if not isinstance(into.get(key), dict):
-                    self._forget(place)
                     into[key] = {}
                 self._merge(into[key], value, place, layer)
             else:

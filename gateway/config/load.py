@@ -5,15 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path as FilePath
-from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from gateway.config.defaults import drop_ins
 from gateway.config.errors import BadConfig
 from gateway.config.findings import Finding, from_validation
 from gateway.config.layers import Layer, Merged
-from gateway.config.model import Config, NodeTable, upstream_models
+from gateway.config.model import Config, NodeTable
 from gateway.config.positions import Path
 from gateway.config.sources import file_layer
 from gateway.config.variables import environment_layer, flags_layer, left_aside
@@ -69,32 +68,13 @@ def _files(file: FilePath | None) -> list[FilePath]:
 
 
 def _validate(merged: Merged, findings: list[Finding]) -> Config | None:
-    tree = {**merged.tree}
-    upstream = tree.get("upstream")
-    if isinstance(upstream, dict):
-        tree["upstream"] = {
-            kind: _upstream(kind, table, merged, findings) for kind, table in upstream.items()
-        }
     try:
-        config = Config.model_validate(tree)
+        config = Config.model_validate(merged.tree)
     except ValidationError as error:
         findings += from_validation(error, Config, merged.where, family="config")
         return None
     findings += _clashes(config.nodes, merged)
     return config
-
-
-def _upstream(kind: str, table: Any, merged: Merged, findings: list[Finding]) -> BaseModel | Any:
-    """Its own model looks at it, so that findings name its own keys."""
-    models = upstream_models()
-    if kind not in models or not isinstance(table, dict):
-        return table
-    try:
-        return models[kind].model_validate(table)
-    except ValidationError as error:
-        place: Path = ("upstream", kind)
-        findings += from_validation(error, models[kind], merged.where, family="config", prefix=place)
-        return None
 
 
 def _clashes(nodes: Mapping[str, NodeTable], merged: Merged) -> list[Finding]:

@@ -9,11 +9,14 @@ import os
 import re
 import socket
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway.config.defaults import default_socket, default_state
+from gateway.trust.errors import BadTrust
+from gateway.trust.policy import TrustPolicy
+from gateway.upstream.settings import MqttSettings
 from transports.errors import BadLink
 from transports.links import LinkSpec
 
@@ -81,9 +84,6 @@ class TrustTable(_Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrustTable":
-        from gateway.trust.errors import BadTrust
-        from gateway.trust.policy import TrustPolicy
-
         try:
             TrustPolicy.of(self.keys, threshold=self.threshold, unsigned=self.unsigned)
         except BadTrust as bad:
@@ -112,20 +112,8 @@ class RolloutTable(_Table):
 class UpstreamTable(_Table):
     """Who is told, and who may ask; without any of these the gateway is its own master."""
 
-    mqtt: Any = None
-    """The settings of the MQTT upstream; see its page in the documentation."""
-
-    @field_validator("mqtt")
-    @classmethod
-    def _mqtt(cls, value: Any) -> Any:
-        return value if value is None else upstream_models()["mqtt"].model_validate(value)
-
-
-def upstream_models() -> dict[str, type[BaseModel]]:
-    """The settings of each kind of upstream; imported late, since few gateways have one of every kind."""
-    from gateway.upstream.mqtt import MqttSettings
-
-    return {"mqtt": MqttSettings}
+    mqtt: MqttSettings | None = None
+    """The broker; see the page on the upstream contract."""
 
 
 class NodeTable(_Table):

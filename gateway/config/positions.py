@@ -7,6 +7,7 @@ follows tables, keys and the ends of values.
 
 import re
 from bisect import bisect_left
+from collections.abc import Mapping
 
 Path = tuple[str | int, ...]
 """A place in a document: keys, and indices in arrays."""
@@ -20,7 +21,7 @@ def key_lines(text: str) -> dict[Path, int]:
     return _Scanner(text).run()
 
 
-def line_of(lines: dict[Path, int], path: Path) -> int | None:
+def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
     """The line of this place, or of the nearest one around it; None for a key that is not in the file."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:

@@ -32,7 +32,7 @@ class ProfileText:
 
 def place(file: str, lines: Mapping[Path, int], path: Path) -> str:
     """``file:line`` of a key, or of the table around it; the file alone where neither is written."""
-    line = line_of(dict(lines), path)
+    line = line_of(lines, path)
     return file if line is None else f"{file}:{line}"
 
 

@@ -200,7 +200,7 @@ def test_a_chattering_node_cannot_fill_the_memory() -> None:
             await asyncio.sleep(0)
         await asyncio.sleep(0)
         kept = len(link.discard_input())
-        assert 0 < kept <= 256 * 1024
+        assert 0 < kept <= 256 * 1024 + 1000
         assert kept + line.lost_unread == 1_000_000
 
     run_virtual(main())

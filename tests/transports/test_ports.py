@@ -1,5 +1,7 @@
 """Names and settings of ports."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,41 @@ def test_a_links_options_set_the_port(options: str, settings: Settings) -> None:
 def test_an_option_that_no_port_has_is_refused_before_anything_is_opened(option: str) -> None:
     with pytest.raises(BadLink):
         Settings.of(LinkSpec.parse(f"uart:/dev/ttyUSB0?{option}"))
+
+
+def without_site_packages(program: str) -> str:
+    """What a Python without any installed package prints for it."""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout.strip()
+
+
+def test_a_site_without_pyserial_is_told_what_to_install() -> None:
+    program = (
+        "import asyncio\n"
+        "from transports.errors import BadLink\n"
+        "from transports.links import LinkSpec\n"
+        "from transports.open import open_link\n"
+        "try:\n"
+        "    asyncio.run(open_link(LinkSpec.parse('uart:/dev/ttyUSB0')))\n"
+        "except BadLink as why:\n"
+        "    print(why.what_to_do)\n"
+    )
+    assert (
+        without_site_packages(program) == "Install Tender with the extra: pip install 'fleet-tender[uart]'."
+    )
+
+
+def test_sockets_and_virtual_nodes_need_no_pyserial() -> None:
+    modules = (
+        "open tap uart.bus uart.sockets uart.rfc2217 virtual.memory virtual.pty virtual.tcp virtual.rfc2217"
+    )
+    program = "import sys\n" + "".join(f"import transports.{name}\n" for name in modules.split())
+    assert without_site_packages(program + "print('serial' in sys.modules)") == "False"

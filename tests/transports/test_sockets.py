@@ -38,6 +38,18 @@ async def test_a_socket_carries_bytes_both_ways_and_large_ones_whole(echo: TcpHo
         await link.read()
 
 
+async def test_an_answer_larger_than_the_bound_comes_whole_to_a_reader_who_reads() -> None:
+    node = Listener()
+    async with TcpHost(node) as host:
+        link = await open_link(LinkSpec.parse(host.url))
+        await node.until(lambda: bool(node.line_changes))
+        dump = os.urandom(300_000)
+        node.say(dump)
+        assert await read_exactly(link, len(dump)) == dump
+        assert host.lost_unread == 0
+        await link.aclose()
+
+
 async def test_plain_pyserial_talks_to_a_node_behind_a_socket(echo: TcpHost) -> None:
     def other_program() -> bytes:
         with serial.serial_for_url(echo.url, timeout=5) as port:

@@ -92,7 +92,7 @@ class MemoryLine:
         if self._host is None:
             return
         inbox = self._host.inbox
-        if inbox.unread + len(data) > inbox.limit:  # a UART has nobody to hold back: bytes are overrun
+        if inbox.unread >= inbox.limit:  # a UART has nobody to hold back: bytes are overrun
             self.lost_unread += len(data)
             return
         inbox.feed(data)

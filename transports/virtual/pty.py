@@ -260,7 +260,7 @@ class PtyHost:
     def _to_host(self, data: bytes) -> None:
         if not self._open:
             return
-        if len(self._out) + len(data) > UNREAD_LIMIT:
+        if len(self._out) > UNREAD_LIMIT:
             self.lost_unread += len(data)
             return
         if self._follow_client:

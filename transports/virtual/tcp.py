@@ -141,7 +141,7 @@ class TcpHost:
     def _to_host(self, data: bytes) -> None:
         if self._client is None:
             return
-        if self._client.unsent + len(data) > UNREAD_LIMIT:
+        if self._client.unsent > UNREAD_LIMIT:
             self.lost_unread += len(data)
             return
         self._client.put(self._encoded(data))

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.releases.errors import BadDescription
-from gateway.releases.manifest import Label, Name, Url, Version
+from gateway.releases.manifest import Created, Label, Name, Notes, Url, Version
 
 _MAX_DESCRIPTION = 4 << 20
 
@@ -51,8 +51,8 @@ class Description(BaseModel):
 
     product: Name
     version: Version
-    notes: str = ""
-    created: str | None = None
+    notes: Notes = ""
+    created: Created | None = None
     artifact: tuple[ArtifactDescription, ...] = Field(min_length=1)
 
 

@@ -56,7 +56,9 @@ class Envelope:
         if not isinstance(fields, dict) or set(fields) != {"payload", "payloadType", "signatures"}:
             raise BadRelease("a signed manifest has payload, payloadType and signatures, and nothing else")
         if fields["payloadType"] != PAYLOAD_TYPE:
-            raise BadRelease(f"the payload's type is {fields['payloadType']!r}, not {PAYLOAD_TYPE!r}")
+            raise BadRelease(
+                f"the payload's type is {str(fields['payloadType'])[:80]!r}, not {PAYLOAD_TYPE!r}"
+            )
         signatures = fields["signatures"]
         if not isinstance(signatures, list) or len(signatures) > MAX_SIGNATURES:
             raise BadRelease(f"signatures are a list of at most {MAX_SIGNATURES}")

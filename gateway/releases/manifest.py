@@ -57,6 +57,12 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+_~-]{0,63}$")]
 Label = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,126}[!-~])?$")]
 Url = Annotated[str, StringConstraints(pattern=r"^[!#-;=?-~]+$", max_length=2048), AfterValidator(_check_url)]
+# No control characters, which a terminal would obey, but for tab and line feed.
+Notes = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]*$", max_length=8000),
+]
+Created = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 Sha256 = Annotated[Digest, BeforeValidator(_read_digest), PlainSerializer(str, return_type=str)]
 
 
@@ -74,8 +80,11 @@ class ReleaseArtifact(_Signed):
     version that may run before it.
 
     ``data_format`` names the format in which this firmware keeps its settings on the
-    node; ``can_return_to`` the formats of other firmware that can still read what this
-    one has written.  See :func:`gateway.releases.rules.may_return`.
+    node, and ``can_return_to`` the formats of other firmware that can still live with
+    what this one has written.  Once it ran, a node is taken back only to firmware of
+    the same format or of one in that list; where either of the two says no format,
+    nothing is known against it.  They are formats and not versions, because several
+    versions share one and the older ones could not be changed any more.
     """
 
     profile: Name
@@ -118,8 +127,8 @@ class Manifest(_Signed):
     schema_: int = Field(default=SCHEMA, alias="schema", strict=True, ge=1, le=SCHEMA)
     product: Name
     version: Version
-    created: str | None = Field(default=None, pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
-    notes: str = Field(default="", max_length=8000)
+    created: Created | None = None
+    notes: Notes = ""
     artifacts: tuple[ReleaseArtifact, ...] = Field(min_length=1, max_length=MAX_ARTIFACTS)
 
     @model_validator(mode="after")
@@ -183,8 +192,9 @@ def read_manifest(payload: bytes) -> Manifest:
         return Manifest.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "manifest"
-        raise BadRelease(f"{where}: {first['msg']}") from error
+        # A name in there may be of any length, and meant for a terminal to obey.
+        where = ascii(".".join(str(part)[:40] for part in first["loc"]) or "manifest")[1:-1]
+        raise BadRelease(f"{where}: {first['msg'][:200]}") from error
 
 
 def describe(key: tuple[str, str, str | None]) -> str:

@@ -1,0 +1,147 @@
+"""The composition root: the one place that knows every part and puts them together."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from typing import cast
+
+from gateway.artifacts.backups import BackupStore
+from gateway.artifacts.fetch import Fetcher
+from gateway.artifacts.files import make_folder
+from gateway.artifacts.store import ArtifactStore
+from gateway.attempt.session import Opener
+from gateway.clock import now
+from gateway.config.model import Config
+from gateway.journal import Database, Journal
+from gateway.lock import only_one
+from gateway.plugins.registry import Registry
+from gateway.profiles.load import load_profiles
+from gateway.releases.shelf import ReleaseShelf
+from gateway.service.gateway import Gateway
+from gateway.service.inventory import Inventory
+from gateway.service.leases import Leases
+from gateway.service.node_types import NodeTypes
+from gateway.service.shapes import Shapes
+from gateway.service.site import Site
+from gateway.service.stock import Pins
+from gateway.trust.policy import TrustPolicy
+from transports.open import open_link
+
+log = logging.getLogger("tender.app")
+
+_LAST_WORDS_S = 3.0
+"""How long a stopping service waits for its last events to be acknowledged."""
+_LAST_WORDS_TICK_S = 0.05
+
+
+async def make_site(
+    config: Config, stack: AsyncExitStack, *, opener: Opener = open_link, registry: Registry | None = None
+) -> Site:
+    """Open everything that a gateway keeps in its state folder; ``stack`` closes it again.
+
+    Raises:
+        TenderError: the journal is too new or damaged, the disk cannot be used, a key is bad.
+    """
+    registry = registry or Registry()
+    make_folder(config.state)
+    stack.enter_context(only_one(config.state))
+    journal = Journal(Database(config.state / "journal.sqlite"), config.gateway.name, now)
+    await journal.open()
+    stack.push_async_callback(journal.close)
+    trust = TrustPolicy.of(
+        config.trust.keys, threshold=config.trust.threshold, unsigned=config.trust.unsigned
+    )
+    node_types = NodeTypes(load_profiles(config.profiles, registry))
+    pins = Pins(await journal.pinned())
+    store = await ArtifactStore.open(config.state / "store", cap=config.store.max_bytes, pinned=pins)
+    fetcher = Fetcher(store)
+    stack.push_async_callback(fetcher.close)
+    return Site(
+        config=config,
+        journal=journal,
+        inventory=Inventory(journal, config.nodes, Shapes(node_types)),
+        store=store,
+        backups=BackupStore(config.state / "backups", pinned=pins),
+        fetcher=fetcher,
+        shelf=await ReleaseShelf.open(config.state / "releases", trust),
+        trust=trust,
+        node_types=node_types,
+        opener=opener,
+        clock=now,
+        hooks=_hooks(registry),
+        pins=pins,
+        leases=Leases(config.rollout.per_link),
+    )
+
+
+async def serve(
+    config: Config, *, ready: Callable[[], None] = lambda: None, first_look_s: float = 5.0
+) -> int:
+    """Run the service until it is asked to stop; the answer is the exit code."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        gateway = Gateway(await make_site(config, stack), first_look_s=first_look_s)
+        await gateway.start()
+        await stack.enter_async_context(_api(gateway))
+        jobs: list[Awaitable[None]] = [gateway.run()]
+        upstream = _upstream(config)
+        if upstream is not None:
+            gateway.upstream_state = lambda: "connected" if upstream.connected else "disconnected"
+            jobs.append(upstream.run(gateway, gateway.outbox))
+        else:
+            jobs.append(_nobody_listens(gateway))
+        tasks = [asyncio.ensure_future(job) for job in jobs]
+        ready()
+        log.info("ready: %d nodes, %d open attempts", len(config.nodes), gateway.supervisor.depth)
+        waiter = asyncio.ensure_future(stop.wait())
+        await asyncio.wait([waiter, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping")
+        await gateway.stop()
+        await _let_upstream_finish(gateway, tasks[1:])
+        waiter.cancel()
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task  # a bug in the supervisor ends the process: the service manager restarts it
+    return 0
+
+
+def _upstream(config: Config) -> Upstream | None:
+    if config.upstream.mqtt is None:
+        return None
+    from gateway.upstream.mqtt import MqttUpstream  # only a gateway with a broker needs its client
+
+    return MqttUpstream(config.upstream.mqtt)
+
+
+async def _nobody_listens(gateway: Gateway) -> None:
+    """Without an upstream, events count as told: the journal keeps the newest."""
+    while True:
+        await gateway.site.journal.nothing_listens()
+        await gateway.site.journal.news()
+
+
+async def _let_upstream_finish(gateway: Gateway, upstream: list[asyncio.Future[None]]) -> None:
+    """The last events still go out, if the broker is there."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS_S):
+            while upstream and not upstream[0].done() and gateway.upstream_state() == "connected":
+                if not (await gateway.site.journal.unsent_depth())[0]:
+                    return
+                await asyncio.sleep(_LAST_WORDS_TICK_S)
+
+
+def _hooks(registry: Registry) -> Callable[[str], Hook]:
+    return lambda name: cast(Hook, registry.health_hook(name))
+
+
+def _api(gateway: Gateway) -> AbstractAsyncContextManager[None]:
+    from gateway.api.server import serve_api
+
+    return serve_api(gateway, gateway.site.config.socket)

@@ -1,0 +1,381 @@
+"""The gateway's own verbs, as every door calls them; see :class:`gateway.control.Control`."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from flashers.api import FirmwareImage, Probe, ProbeCost, Reason, Role, Seen, Stamp
+from gateway.artifacts.files import off_loop
+from gateway.attempt.session import HostSession
+from gateway.control import DeployRequest, Progress
+from gateway.errors import AttemptUnknown, NodeBusy, NodeUnknown, NoKnownGood, ProbeCosts, RequestError
+from gateway.journal.journal import Told
+from gateway.model.outcomes import ACTS_NEXT, CancelReason
+from gateway.model.records import Observation, Record
+from gateway.model.views import (
+    AttemptDetail,
+    AttemptView,
+    DeploymentView,
+    Event,
+    Explanation,
+    NodeView,
+    ReleaseView,
+    Status,
+)
+from gateway.releases.add import add_release
+from gateway.releases.release import Release
+from gateway.service.deployments import Deployments
+from gateway.service.inventory import attempt_view
+from gateway.service.outbox import JournalOutbox
+from gateway.service.recovery import Recovery
+from gateway.service.site import Site
+from gateway.service.stock import target_of_file
+from gateway.service.supervisor import Supervisor
+from gateway.service.watchers import Watchers
+from transports.errors import TenderError
+
+log = logging.getLogger("tender.gateway")
+
+_IMAGE_BYTES = 64 << 20
+
+
+class Gateway:
+    """A running gateway; implements :class:`~gateway.control.Control`."""
+
+    def __init__(self, site: Site, *, first_look_s: float = 5.0) -> None:
+        self.site = site
+        self.outbox = JournalOutbox(site.journal, site.inventory)
+        self.watchers = Watchers()
+        self.supervisor = Supervisor(site, progress=self._progressed, ended=self._ended)
+        self._deployments = Deployments(site, self.supervisor)
+        self.recovery = Recovery(
+            site, found=self.supervisor.add, busy=self.supervisor.holds, first_look=first_look_s
+        )
+        self.upstream_state: Callable[[], str] = lambda: "none"
+        self._started: Stamp | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._taking = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Take up what the journal has open, before anybody can ask for more."""
+        site = self.site
+        self._started = site.clock()
+        await site.journal.know_nodes(site.nodes)
+        await site.inventory.load()
+        await site.refresh_pins()
+        site.store.trim()
+        site.journal.listen(self.watchers.tell)
+        await self._deployments.resume()
+        data: dict[str, object] = {
+            "version": version("fleet-tender"),
+            "unsigned_allowed": site.config.trust.unsigned == "allow",
+            "resumed": self.supervisor.depth,
+        }
+        await site.journal.tell(Told("gateway.started", data=data))
+        if site.trust.notice is not None:
+            log.warning("%s", site.trust.notice)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.supervisor.run())
+            group.create_task(self.recovery.run())
+
+    async def stop(self) -> None:
+        """Come to rest within the stop budget."""
+        await self.site.journal.tell(Told("gateway.stopping", data={"open": self.supervisor.depth}))
+        await self.supervisor.stop(self.site.config.stop_budget)
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    # Looking
+
+    async def status(self) -> Status:
+        """The gateway at a glance."""
+        site, inventory = self.site, self.site.inventory
+        depth, oldest = await site.journal.unsent_depth()
+        views = inventory.views()
+        notice = site.trust.notice
+        warnings = [Reason("trust", notice)] if notice is not None else []
+        warnings += [Reason(item.error.code, f"{item.file}: {item.error}") for item in site.shelf.refused]
+        return Status(
+            gateway=site.config.gateway.name,
+            version=version("fleet-tender"),
+            epoch=site.journal.epoch,
+            started=self._started,
+            unsigned_allowed=site.config.trust.unsigned == "allow",
+            upstream=self.upstream_state(),
+            outbox_depth=depth,
+            oldest_unsent=oldest,
+            nodes=len(views),
+            attempts_open=self.supervisor.depth,
+            wounded=tuple(view.name for view in views if view.state == "wounded"),
+            quarantined=inventory.quarantined(),
+            exposed=self.supervisor.exposed,
+            store_bytes=site.store.room.used,
+            warnings=tuple(warnings),
+        )
+
+    async def nodes(self) -> list[NodeView]:
+        """Every known node, by name."""
+        return self.site.inventory.views()
+
+    async def node(self, name: str) -> NodeView:
+        """One node."""
+        try:
+            return self.site.inventory.view(name)
+        except KeyError:
+            raise NodeUnknown(f"there is no node {name!r}") from None
+
+    async def probe(self, name: str, *, allow_restart: bool) -> NodeView:
+        """Look at a node now."""
+        await self.node(name)
+        if self.supervisor.holds(name):
+            raise NodeBusy(f"an attempt is open on {name}")
+        node_type = self.site.node_types.get(self.site.nodes[name].profile)
+        cost = node_type.declaration.probe_cost
+        if cost is ProbeCost.RESTARTS_APPLICATION and not allow_restart:
+            raise ProbeCosts(f"looking at {name} restarts its application")
+        channel = self.site.link(name).channel
+        lease = self.site.leases.take(channel, f"a look at {name}")
+        if lease is None:
+            raise NodeBusy(f"{channel} is in use")
+        session = HostSession(name, self.site.link(name), self.site.opener)
+        flasher = node_type.plugin.open(session, node_type.params)
+        try:
+            candidates = await self._candidates(name)
+            seen = await flasher.probe(Probe(cost, candidates))
+        finally:
+            await flasher.cleanup()
+            await session.close()
+            self.site.leases.give_back(lease)
+        if seen.role not in (Role.SILENT, Role.UNKNOWN):
+            at = self.site.clock()
+            stamped = tuple(replace(piece, at=at) for piece in seen.evidence)
+            await self._seen_anew(name, Observation(replace(seen, evidence=stamped), at=at))
+        else:
+            raise RequestError(f"{name} does not answer", remedy="Check its power and its cable.")
+        return await self.node(name)
+
+    async def _candidates(self, name: str) -> tuple[FirmwareImage, ...]:
+        """Images that a node without a name for its firmware may hold."""
+        profile = self.site.nodes[name].profile
+        stock = self.site.stock(profile)
+        found = []
+        for table in self.site.node_types.get(profile).profile.components:
+            own = self.site.inventory.known_goods(name).get(table.id)
+            for target in [*([own] if own else []), *await self.site.journal.baselines(profile, table.id)]:
+                try:
+                    found.append(await stock.image(target, table.value()))
+                except TenderError as error:
+                    log.info("node=%s candidate=%s", name, error.code)
+        return tuple(found)
+
+    async def _seen_anew(self, name: str, observation: Observation) -> None:
+        before = self.site.inventory.seen(name)
+        told: tuple[Told, ...] = ()
+        if before is not None and _firmwares(before.seen) != _firmwares(observation.seen):
+            data = {"before": _firmwares(before.seen), "after": _firmwares(observation.seen)}
+            told = (Told("node.changed", node=name, data=data),)
+        await self.site.inventory.save_seen(name, observation, told)
+
+    async def explain(self, node: str) -> Explanation:
+        """Why the node is as it is, and what comes next."""
+        view = await self.node(node)
+        records = await self.site.journal.attempts(node=node, limit=5)
+        under_way = next((record for record in records if not record.done), None)
+        gates = self.supervisor.gates(under_way.id) if under_way is not None else ()
+        return Explanation(
+            view, _summary(view, records, gates), gates, tuple(self._view(record) for record in records)
+        )
+
+    async def attempts(self, *, node: str | None = None, open_only: bool = False) -> list[AttemptView]:
+        """Attempts, newest first."""
+        if node is not None:
+            await self.node(node)
+        records = await self.site.journal.attempts(node=node)
+        return [self._view(record) for record in records if not (open_only and record.done)]
+
+    async def attempt(self, attempt_id: int) -> AttemptDetail:
+        """One attempt."""
+        record = self.supervisor.record(attempt_id) or await self.site.journal.attempt(attempt_id)
+        if record is None:
+            raise AttemptUnknown(f"there is no attempt {attempt_id}")
+        trace = await self.site.journal.trace(attempt_id)
+        session = self.supervisor.session(attempt_id)
+        if session is not None:
+            trace = [str(frame) for frame in session.recorder]
+        return AttemptDetail(self._view(record), record, tuple(trace))
+
+    def _view(self, stored: Record) -> AttemptView:
+        record = self.supervisor.record(stored.id) or stored
+        session = self.supervisor.session(stored.id)
+        done, total = (session.done, session.total) if session is not None else (0, 0)
+        view = attempt_view(record, done=done, total=total)
+        return view if record.done else replace(view, waiting_for=self.supervisor.gates(record.id))
+
+    # Acting
+
+    async def deploy(self, request: DeployRequest) -> DeploymentView:
+        """Take a deployment."""
+        for name in request.select.nodes:
+            await self.node(name)
+        async with self._taking:
+            return await self._deployments.take(request)
+
+    async def desired(self, revision: int, requests: tuple[DeployRequest, ...]) -> None:
+        """The whole desired state from upstream."""
+        async with self._taking:
+            last = int(await self.site.journal.meta("desired-revision") or -1)
+            if revision < last:
+                return
+            mine = await self._from_upstream()
+            for name in mine - {request.id for request in requests}:
+                await self._deployments.cancel(name, CancelReason.CANCELLED, "upstream")
+            for request in requests:
+                try:
+                    await self._deployments.take(replace(request, revision=revision))
+                except TenderError as error:
+                    if revision > last:
+                        await self._refused(request, error, revision)
+            await self.site.journal.set_meta("desired-revision", str(revision))
+
+    async def _from_upstream(self) -> set[str]:
+        """The open deployments that came by a desired state."""
+        views = await self._deployments.views()
+        return {view.id for view in views if view.state == "open" and view.revision is not None}
+
+    async def _refused(self, request: DeployRequest, error: TenderError, revision: int) -> None:
+        data: dict[str, object] = {
+            "code": error.code,
+            "message": error.message,
+            "remedy": error.what_to_do,
+            "revision": revision,
+        }
+        await self.site.journal.tell(Told("deployment.refused", deployment=request.id, data=data))
+
+    async def deployments(self) -> list[DeploymentView]:
+        """Every deployment, newest first."""
+        return await self._deployments.views()
+
+    async def rollback(self, node: str, *, asked_by: str) -> AttemptView:
+        """Bring a node back to its known-good."""
+        await self.node(node)
+        targets = dict(self.site.inventory.known_goods(node))
+        if not targets:
+            raise NoKnownGood(f"nothing is known that {node} could go back to")
+        return self._view(await self._deployments.bring_back(node, targets, asked_by))
+
+    async def cancel(self, target: str, *, asked_by: str) -> list[AttemptView]:
+        """End an attempt or a deployment early."""
+        if target.isdecimal():
+            record = await self.site.journal.attempt(int(target))
+            if record is None:
+                raise AttemptUnknown(f"there is no attempt {target}")
+            await self.supervisor.cancel(record.id, CancelReason.CANCELLED, asked_by)
+            stored = await self.site.journal.attempt(record.id)
+            return [self._view(stored or record)]
+        records = await self._deployments.cancel(target, CancelReason.CANCELLED, asked_by)
+        if not records:
+            raise AttemptUnknown(f"there is no deployment {target!r}")
+        return [self._view(record) for record in await self.site.journal.attempts(deployment=target)]
+
+    async def add_release(self, file: Path, *, asked_by: str) -> ReleaseView:
+        """Verify a release file and take it into the store."""
+        added = await add_release(file, self.site.trust, self.site.store, keep=self.site.shelf.add)
+        release = added.release
+        data: dict[str, object] = {
+            "product": release.manifest.product,
+            "version": release.manifest.version,
+            "trust": str(release.trust),
+            "asked_by": asked_by,
+        }
+        await self.site.journal.tell(Told("release.added", data=data))
+        return self._release(release)
+
+    async def releases(self) -> list[ReleaseView]:
+        """Every release in the store."""
+        return [self._release(release) for release in self.site.shelf]
+
+    async def add_baseline(
+        self, file: Path, *, profile: str, component: str, version: str | None
+    ) -> ReleaseView:
+        """Take a known-good that the operator vouches for."""
+        node_type = self.site.node_types.get(profile)
+        data = await off_loop(lambda: file.read_bytes()[: _IMAGE_BYTES + 1])
+        target = await target_of_file(self.site.stock(profile), self.site.store, data, node_type)
+        if version is not None:
+            target = replace(target, firmware=replace(target.firmware, version=version), version=version)
+        await self.site.journal.add_baseline(profile, component, target)
+        await self.site.refresh_pins()
+        artifact: dict[str, str | int] = {
+            "profile": profile,
+            "component": component,
+            "digest": str(target.artifact),
+            "size": target.size,
+        }
+        return ReleaseView("baseline", target.version, "vouched for by the operator", True, (artifact,))
+
+    def _release(self, release: Release) -> ReleaseView:
+        manifest = release.manifest
+        artifacts: tuple[dict[str, str | int], ...] = tuple(
+            {
+                "profile": artifact.profile,
+                "component": artifact.component,
+                "variant": artifact.variant or "",
+                "name": artifact.name,
+                "format": artifact.format,
+                "version": manifest.version_of(artifact),
+                "digest": str(artifact.digest),
+                "size": artifact.size,
+            }
+            for artifact in manifest.artifacts
+        )
+        complete = all(self.site.store.has(artifact.digest) for artifact in manifest.artifacts)
+        return ReleaseView(manifest.product, manifest.version, str(release.trust), complete, artifacts)
+
+    # Telling
+
+    def watch(self) -> AsyncIterator[Event | Progress]:
+        """Everything from now on, as it happens."""
+        return self.watchers.watch()
+
+    async def command_refused(self, verb: str, code: str, message: str) -> None:
+        """Tell upstream that something it asked was not understood."""
+        data: dict[str, object] = {"verb": verb, "code": code, "message": message}
+        await self.site.journal.tell(Told("command.refused", data=data))
+
+    def _progressed(self, progress: Progress) -> None:
+        self.outbox.show(progress)
+        self.watchers.tell(progress)
+
+    def _ended(self, record: Record) -> None:
+        if record.deployment is not None:
+            task = asyncio.create_task(self._deployments.close_if_done(record.deployment))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+
+def _firmwares(seen: Seen) -> dict[str, str | None]:
+    """What a node runs, by image number, for comparing and for telling."""
+    return {
+        str(slot.image): (str(slot.firmware.identity) if slot.firmware.identity else slot.firmware.version)
+        for slot in seen.slots
+        if slot.active and slot.firmware is not None
+    }
+
+
+def _summary(view: NodeView, records: list[Record], gates: tuple[Reason, ...]) -> str:
+    """The one sentence that answers why."""
+    newest = records[0] if records else None
+    if newest is None:
+        return f"Nothing was ever deployed to {view.name}."
+    if newest.result is None:
+        waits = "; ".join(gate.message for gate in gates)
+        return f"Attempt {newest.id} is {newest.phase}" + (f", waiting: {waits}" if waits else ".")
+    result = newest.result
+    why = f": {result.message}" if result.message else ""
+    return f"Attempt {newest.id} ended {result.outcome}{why}  Acts next: {ACTS_NEXT[result.outcome]}."

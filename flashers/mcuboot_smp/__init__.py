@@ -1,0 +1,40 @@
+"""MCUboot images over MCUmgr's SMP: update, prove, confirm, and take back.
+
+The codec is in ``codec``, images in ``image``, the procedures in ``requests``,
+``upload`` and ``flasher``, the virtual node in ``virtual``; the README tells an
+integrator what to write into a profile.
+"""
+
+from flashers.api import FlasherPlugin, Session, VirtualSetup
+from flashers.api import Flasher as FlasherContract
+from flashers.api import VirtualNode as VirtualNodeContract
+from flashers.mcuboot_smp.declare import declare
+from flashers.mcuboot_smp.image import parse
+from flashers.mcuboot_smp.params import SmpParams
+from flashers.mcuboot_smp.virtual.options import FAULTS
+
+__all__ = ["PLUGIN"]
+
+
+def _open(session: Session, params: SmpParams) -> FlasherContract:
+    from flashers.mcuboot_smp.flasher import McubootFlasher
+
+    return McubootFlasher(session, params)
+
+
+def _virtual_node(setup: VirtualSetup) -> VirtualNodeContract:
+    from flashers.mcuboot_smp.virtual.node import VirtualMcubootNode
+
+    return VirtualMcubootNode(setup)
+
+
+PLUGIN = FlasherPlugin(
+    name="mcuboot_smp",
+    summary="MCUboot images over MCUmgr (SMP on a console), in every mode of MCUboot",
+    params=SmpParams,
+    declare=declare,
+    parse=parse,
+    open=_open,
+    virtual_node=_virtual_node,
+    faults=FAULTS,
+)

@@ -193,6 +193,8 @@ class Status:
     """Nodes that have no firmware that runs at this moment."""
     store_bytes: int
     warnings: tuple[Reason, ...] = ()
+    desired_revision: int | None = None
+    """The newest desired state that upstream gave, None before the first."""
 
 
 @dataclass(frozen=True, slots=True)

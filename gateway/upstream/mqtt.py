@@ -1,0 +1,366 @@
+"""An upstream that is an MQTT broker.
+
+The library gives a connection on asyncio, and acknowledges a message as soon as it
+was read.  Here it is acknowledged when it was done (MQTT 5.0 and 3.1.1, section 4.3.2),
+so that the broker gives it again to a gateway that died over it.
+"""
+
+import asyncio
+import logging
+import secrets
+import socket
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from gateway.upstream.errors import UpstreamError, UpstreamLost, UpstreamRefused
+from gateway.upstream.keeping import KeptUpstream
+from gateway.upstream.settings import MqttSettings
+from gateway.upstream.wire import Arrived, Wire
+
+INBOX = 64
+"""Messages that may wait here; of those that the broker would not send again, half as many."""
+UNACKNOWLEDGED = 20
+"""Messages that the broker may send before it waits for us (MQTT 5.0, section 3.1.2.11.3)."""
+PACKET_MAX = 1_048_576
+"""Bytes of a message that the broker may send at all (MQTT 5.0, section 3.1.2.11.4)."""
+LARGEST_PACKET = 268_435_455
+"""Bytes of the largest packet that there can be (MQTT 5.0, section 1.5.5)."""
+CLOSE_TIMEOUT = 1.0
+"""Seconds until the library has noticed that its socket is shut; it takes one turn of the loop."""
+
+_log = logging.getLogger(__name__)
+
+
+class MqttUpstream(KeptUpstream):
+    """Tells a broker, and listens to it."""
+
+    def __init__(self, settings: MqttSettings) -> None:
+        super().__init__(settings, connect)
+
+
+@asynccontextmanager
+async def connect(
+    settings: MqttSettings, client_id: str, will_topic: str, will: bytes, *, clean: bool = False
+) -> AsyncIterator[Wire]:
+    """A connection; left without :meth:`Connection.disconnect`, the broker publishes the will.
+
+    Raises:
+        UpstreamError: nobody answers, or the certificates or the password cannot be read.
+        UpstreamRefused: the broker does not let us in.
+    """
+    where = f"{settings.host}:{settings.port}"
+    try:
+        client = await _client(settings, client_id, will_topic, will, clean=clean)
+        connection = Connection(client, settings)
+        await connection.dial()
+    except MqttConnectError as error:
+        raise UpstreamRefused(f"{where}: {error}") from None
+    except (aiomqtt.MqttError, OSError, ValueError) as error:
+        raise UpstreamError(f"{where}: {error}") from None
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+class Sent:
+    """A message that waits for its acknowledgement."""
+
+    def __init__(self, connection: "Connection", patience: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._connection = connection
+        self._answer: asyncio.Future[str | None] = loop.create_future()
+        self._timer = loop.call_later(patience, connection.hang_up, "the broker does not acknowledge")
+
+    @property
+    def taken(self) -> bool:
+        """Whether the broker has it."""
+        return self._answer.done() and self._answer.result() == ""
+
+    def answered(self, refusal: str | None) -> None:
+        """The broker took it (no text), does not take it (why), or cannot answer any more (None)."""
+        self._timer.cancel()
+        if not self._answer.done():
+            self._answer.set_result(refusal)
+
+    async def wait(self) -> None:
+        """Wait until the broker has it.
+
+        Raises:
+            UpstreamLost, UpstreamRefused: as :class:`gateway.upstream.wire.Receipt` says.
+        """
+        refusal = await asyncio.shield(self._answer)
+        if refusal is None:
+            raise UpstreamLost(self._connection.why)
+        if refusal:
+            raise UpstreamRefused(f"the broker does not take a message: {refusal}")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A message that came in and is not acknowledged."""
+
+    mid: int
+    done: bool = False
+
+
+class Connection:
+    """One connection, from its first byte to its end."""
+
+    def __init__(self, client: aiomqtt.Client, settings: MqttSettings) -> None:
+        self.why = "the connection ended"
+        self.session_present = False
+        self.packet_limit = LARGEST_PACKET
+        self._settings = settings
+        self._client = client
+        self._inner = client._client  # noqa: SLF001 - the library has no public way to acknowledge later
+        self._slots = asyncio.Semaphore(settings.in_flight)
+        self._sent: dict[int, Sent] = {}
+        self._waiting: deque[_Waiting] = deque()
+        self._ending = False
+        self._closed = asyncio.Event()
+        self._take_over()
+
+    async def dial(self) -> None:
+        """Connect.
+
+        Raises:
+            aiomqtt.MqttError, OSError, ValueError: as the library does.
+        """
+        entering = asyncio.ensure_future(self._client.__aenter__())
+        try:
+            await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            await self._abandon(entering)
+            raise
+        except BaseException:
+            self.hang_up(self.why)
+            raise
+
+    async def disconnect(self) -> None:
+        """End it in order, so that the last will is not published."""
+        self._ending = True
+        try:
+            await self._client.__aexit__(None, None, None)
+        except aiomqtt.MqttError as error:
+            raise UpstreamLost(str(error)) from None
+
+    async def close(self) -> None:
+        """End it in whatever state it is, and take the library's last error from it."""
+        self.hang_up(self.why)
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                async for _ in self._client.messages:
+                    pass
+        except (aiomqtt.MqttError, TimeoutError):
+            pass
+
+    def hang_up(self, why: str) -> None:
+        """Shut the socket at once; whoever waits for an acknowledgement is told."""
+        if not self._ending:
+            self._ending, self.why = True, why
+        sock = self._inner.socket()
+        if sock is not None:
+            _shut(sock)
+        for sent in self._sent.values():
+            sent.answered(None)
+        self._sent.clear()
+
+    async def subscribe(self, topic: str) -> bool:
+        """Ask for a topic's messages; whether that is allowed.  Raises UpstreamLost."""
+        try:
+            codes = await self._client.subscribe(topic, qos=1)
+        except aiomqtt.MqttError as error:
+            raise UpstreamLost(str(error)) from None
+        # MQTT 3.1.1, section 3.9.3: 0x80 is the failure; in 5.0 everything from there on.
+        return all((code if isinstance(code, int) else code.value) < 0x80 for code in codes)
+
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> Sent:
+        """Send at least once, in the order of the calls, at most ``in_flight`` at a time.
+
+        Raises:
+            UpstreamLost.
+        """
+        await self._slots.acquire()
+        if self._ending:
+            raise UpstreamLost(self.why)
+        info = self._inner.publish(topic, payload, qos=1, retain=retain)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise UpstreamLost(self.why)
+        sent = self._sent[info.mid] = Sent(self, self._settings.reply_timeout)
+        return sent
+
+    def publish_once(self, topic: str, payload: bytes) -> bool:
+        """Send now or not at all; False if the connection is behind with what it has."""
+        if self._ending or self._inner.want_write():
+            return False
+        return self._inner.publish(topic, payload, qos=0).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    async def arrivals(self) -> AsyncIterator[Arrived]:
+        """What comes in, until the connection ends: raises UpstreamLost."""
+        try:
+            async for message in self._client.messages:
+                handle = message.mid if message.qos > 0 else None
+                if handle is not None:
+                    self._waiting.append(_Waiting(handle))
+                yield Arrived(message.topic.value, bytes(message.payload), message.retain, handle)
+        except aiomqtt.MqttError as error:
+            raise UpstreamLost(self.why if self._ending else str(error.__cause__ or error)) from None
+
+    def done(self, arrived: Arrived) -> None:
+        """Acknowledge, in the order of arrival (MQTT 5.0 and 3.1.1, section 4.6).
+
+        One that takes long holds back the acknowledgements of those after it, and
+        nothing else.
+        """
+        for waiting in self._waiting:
+            waiting.done |= waiting.mid == arrived.handle
+        while self._waiting and self._waiting[0].done:
+            self._inner.ack(self._waiting.popleft().mid, qos=1)
+
+    def _take_over(self) -> None:
+        """Decide ourselves what the library would decide too early: what is acknowledged, both ways."""
+        inner = self._inner
+        inner.connect_timeout = self._settings.dial_timeout
+        inner.manual_ack_set(True)
+        # The library takes every answer to a publish for an acknowledgement, also a refusal.
+        inner.on_publish = self._on_publish
+        library: dict[str, Any] = {
+            name: getattr(inner, name) for name in ("on_connect", "on_socket_open", "on_socket_close")
+        }
+
+        def on_connect(client: Any, userdata: Any, flags: Any, reason: Any, properties: Any = None) -> None:
+            self.session_present = bool(flags.session_present)
+            self._obey(properties)
+            library["on_connect"](client, userdata, flags, reason, properties)
+
+        def on_socket_open(client: Any, userdata: Any, sock: Any) -> None:
+            library["on_socket_open"](client, userdata, sock)
+            if self._ending:
+                _shut(sock)  # nobody waits for it any more
+
+        def on_socket_close(client: Any, userdata: Any, sock: Any) -> None:
+            library["on_socket_close"](client, userdata, sock)
+            self._closed.set()
+            self.hang_up("the broker hung up")
+
+        inner.on_connect, inner.on_socket_open, inner.on_socket_close = (
+            on_connect,
+            on_socket_open,
+            on_socket_close,
+        )
+
+    def _obey(self, properties: Properties | None) -> None:
+        """Keep within what this broker said that it takes (MQTT 5.0, section 3.2.2.3)."""
+        in_flight = getattr(properties, "ReceiveMaximum", self._settings.in_flight)
+        self._slots = asyncio.Semaphore(min(in_flight, self._settings.in_flight))
+        self.packet_limit = getattr(properties, "MaximumPacketSize", LARGEST_PACKET)
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any = None) -> None:
+        sent = self._sent.pop(mid, None)
+        if sent is not None:
+            self._slots.release()
+            sent.answered(str(reason) if reason.is_failure else "")
+
+    async def _abandon(self, entering: "asyncio.Future[aiomqtt.Client]") -> None:
+        # A thread dials, and no thread can be cancelled: it ends by its time-out, or
+        # finds that nobody waits for the socket.
+        self.hang_up("nobody waits for it")
+        closed = asyncio.ensure_future(self._closed.wait())
+        either: set[asyncio.Future[Any]] = {entering, closed}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        entering.cancel()
+        closed.cancel()
+        await asyncio.gather(entering, closed, return_exceptions=True)
+
+
+class _Inbox(asyncio.Queue[aiomqtt.Message]):
+    """Bounded, and with room for those messages that are not to be lost."""
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        if item.qos > 0 or self.qsize() < INBOX // 2:
+            super().put_nowait(item)
+
+
+@asynccontextmanager
+async def listening(url: str, topic: str) -> AsyncIterator[AsyncIterator[Arrived]]:
+    """Hear what a broker is told on a topic, or a wildcard, as somebody who is not the gateway.
+
+    Raises:
+        UpstreamError: as :func:`connect`; UpstreamLost while listening.
+    """
+    async with connect(
+        MqttSettings(url=url), f"listener-{secrets.token_hex(6)}", "", b"", clean=True
+    ) as wire:
+        await wire.subscribe(topic)
+        yield _heard(wire)
+
+
+async def _heard(wire: Wire) -> AsyncIterator[Arrived]:
+    async for arrived in wire.arrivals():
+        wire.done(arrived)
+        yield arrived
+
+
+async def _client(
+    settings: MqttSettings, client_id: str, will_topic: str, will: bytes, *, clean: bool
+) -> aiomqtt.Client:
+    modern = settings.protocol == "5"
+    properties = None
+    if modern:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.ReceiveMaximum = UNACKNOWLEDGED
+        properties.MaximumPacketSize = PACKET_MAX
+        properties.SessionExpiryInterval = 0 if clean else settings.session_expiry
+    library_log = _log.getChild("library")
+    # It reports as errors what is daily life on a weak link; what it means is said by us.
+    library_log.setLevel(logging.CRITICAL)
+    return aiomqtt.Client(
+        settings.host,
+        settings.port,
+        identifier=client_id,
+        username=settings.username,
+        password=await asyncio.to_thread(_password, settings),
+        tls_context=await asyncio.to_thread(_tls, settings) if settings.tls else None,
+        protocol=aiomqtt.ProtocolVersion.V5 if modern else aiomqtt.ProtocolVersion.V311,
+        clean_session=None if modern else clean,
+        clean_start=clean,
+        properties=properties,
+        will=aiomqtt.Will(will_topic, will, qos=1, retain=True) if will_topic else None,
+        keepalive=settings.keepalive,
+        timeout=settings.reply_timeout,
+        queue_type=_Inbox,
+        max_queued_incoming_messages=INBOX,
+        max_inflight_messages=settings.in_flight,
+        logger=library_log,
+    )
+
+
+def _password(settings: MqttSettings) -> str | None:
+    if settings.password_file is not None:
+        return settings.password_file.read_text().rstrip("\r\n")
+    return None if settings.password is None else settings.password.get_secret_value()
+
+
+def _tls(settings: MqttSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.ca_file)
+    if settings.cert_file is not None:
+        context.load_cert_chain(settings.cert_file, settings.key_file)
+    return context
+
+
+def _shut(sock: Any) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # the other side was faster

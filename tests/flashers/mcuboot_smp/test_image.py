@@ -1,0 +1,205 @@
+"""MCUboot images: what is read from them, and that nothing damaged gets through."""
+
+import hashlib
+import struct
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flashers.api import BadImage, Component, Digest, ImageTooLarge
+from flashers.mcuboot_smp.image import (
+    ImageDigestMismatch,
+    ImageMalformed,
+    ImageTruncated,
+    ImageWithoutDigest,
+    NotMcuboot,
+    WrongKey,
+    WrongMagic,
+    parse,
+    peek,
+    read_image,
+)
+from flashers.mcuboot_smp.make import key_hash, make_image
+from flashers.mcuboot_smp.params import SmpParams
+from flashers.sim import SimApp, read_app
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+BODY = bytes(range(256)) * 2
+SIGNED = make_image(BODY, "3.1.4+7", key=KEY, security_counter=5)
+TLVS = 32 + len(BODY)
+
+
+def with_records(*records: tuple[int, bytes], flags: int = 0) -> bytes:
+    """An image of eight bytes with these unprotected records."""
+    header = struct.pack("<IIHHIIBBHI4x", 0x96F3B83D, 0, 32, 0, 8, flags, 1, 2, 3, 4)
+    area = b"".join(struct.pack("<HH", kind, len(value)) + value for kind, value in records)
+    return header + bytes(8) + struct.pack("<HH", 0x6907, 4 + len(area)) + area
+
+
+def digest_of(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def test_an_image_tells_its_version_its_identity_and_what_binds_it() -> None:
+    image = parse(SIGNED, "mcuboot", Component("radio", image=1), SmpParams())
+    assert image.firmware.version == "3.1.4+7"
+    assert image.firmware.identity == Digest("sha256", digest_of(SIGNED[: TLVS + 12]))
+    assert (image.artifact, image.payload) == (Digest.sha256(SIGNED), SIGNED)
+    assert (image.format, image.component.id) == ("mcuboot", "radio")
+    assert image.facts == {
+        "verified": True,
+        "encrypted": False,
+        "compressed": False,
+        "signature": "ed25519",
+        "pure_signature": False,
+        "bootable": True,
+        "key_hash": key_hash(KEY).hex(),
+        "security_counter": 5,
+        "no_way_back": True,
+    }
+
+
+def test_a_version_without_a_build_number_is_written_without_one() -> None:
+    assert parse(make_image(b"x", "1.2.3"), "mcuboot", Component(), SmpParams()).firmware.version == "1.2.3"
+
+
+@pytest.mark.parametrize("place", range(TLVS + 12))
+def test_every_flipped_byte_of_header_body_and_protected_records_is_found(place: int) -> None:
+    for flip in (0x01, 0x04, 0x08, 0x80, 0xFF):
+        bent = bytearray(SIGNED)
+        bent[place] ^= flip
+        with pytest.raises(BadImage) as caught:
+            read_image(bytes(bent))
+        assert type(caught.value) in {WrongMagic, ImageTruncated, ImageMalformed, ImageDigestMismatch}
+
+
+@given(
+    st.binary(min_size=1, max_size=600), st.integers(0, 255), st.integers(0, 65535), st.integers(0, 2**32 - 1)
+)
+def test_what_is_made_is_read_back(body: bytes, major: int, revision: int, build: int) -> None:
+    version = f"{major}.0.{revision}" + (f"+{build}" if build else "")
+    image = parse(make_image(body, version), "mcuboot", Component(), SmpParams())
+    assert (image.firmware.version, image.facts["verified"]) == (version, True)
+
+
+@pytest.mark.parametrize("length", [0, 3, 4, 31, 32, 100, TLVS, TLVS + 3, TLVS + 13, len(SIGNED) - 1])
+def test_a_cut_file_is_called_truncated(length: int) -> None:
+    with pytest.raises(WrongMagic if length < 4 else ImageTruncated):
+        read_image(SIGNED[:length])
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        (b"\x7fELF", "an ELF file"),
+        (b":10000000", "an Intel HEX file"),
+        (b"\x96\xf3\xb8\x3d", "big endian"),
+        (b"\xff" * 40, "erased flash"),
+        (b"hello there", "begins with 68656c6c"),
+        (b"", "begins with nothing"),
+    ],
+)
+def test_another_kind_of_file_is_named_for_what_it_is(start: bytes, told: str) -> None:
+    with pytest.raises(WrongMagic, match=told):
+        read_image(start)
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (with_records((0x01, b"k" * 32)), ImageWithoutDigest),
+        (with_records((0x10, b"d" * 31)), ImageMalformed),
+        (with_records((0x10, b"d" * 32), (0x12, b"d" * 64)), ImageMalformed),
+        (with_records((0x10, b"d" * 32)), ImageDigestMismatch),
+        (with_records((0x10, b"d" * 32), flags=0x04), ImageMalformed),
+        (with_records((0x10, b"d" * 32))[:-1], ImageTruncated),
+        (with_records() + b"", ImageWithoutDigest),
+    ],
+    ids=["no-digest", "short-digest", "two-digests", "wrong-digest", "encrypted-without-key", "cut", "bare"],
+)
+def test_contradictions_have_names(data: bytes, error: type[BadImage]) -> None:
+    with pytest.raises(error):
+        read_image(data)
+
+
+def test_a_record_that_leaves_its_area_is_malformed() -> None:
+    bent = bytearray(with_records((0x10, b"d" * 32)))
+    bent[32 + 8 + 4 + 2] = 200
+    with pytest.raises(ImageMalformed, match="longer than its area"):
+        read_image(bytes(bent))
+
+
+def test_an_encrypted_image_is_taken_with_only_its_form_checked() -> None:
+    data = with_records((0x10, b"d" * 32), (0x32, b"k" * 113), flags=0x04)
+    image = parse(data, "mcuboot", Component(), SmpParams())
+    assert (image.facts["encrypted"], image.facts["verified"]) == (True, False)
+    assert image.firmware.identity == Digest("sha256", b"d" * 32)
+
+
+def test_the_trailer_that_imgtool_pads_is_not_sent() -> None:
+    padded = SIGNED + b"\xff" * 1000 + b"\x77\xc2\x95\xf3\x60\xd2\xef\x7f\x35\x52\x50\x0f\x2c\xb6\x79\x80"
+    image = parse(padded, "mcuboot", Component(), SmpParams())
+    assert image.payload == SIGNED
+    assert image.artifact == Digest.sha256(padded)
+    assert image.facts["not_sent"] == 1016
+
+
+def test_an_image_for_another_key_is_refused() -> None:
+    pinned = SmpParams(key_hash=key_hash(KEY).hex().upper())
+    assert parse(SIGNED, "mcuboot", Component(), pinned).facts["key_hash"] == key_hash(KEY).hex()
+    other = make_image(BODY, "1.0.0", key=generate_private_key(SECP256R1()))
+    for data in (other, make_image(BODY, "1.0.0")):
+        with pytest.raises(WrongKey) as caught:
+            parse(data, "mcuboot", Component(), pinned)
+        assert caught.value.code == "wrong-key"
+
+
+def test_an_image_larger_than_its_slot_is_refused() -> None:
+    assert parse(SIGNED, "mcuboot", Component(), SmpParams(slot_size=len(SIGNED))).size == len(SIGNED)
+    with pytest.raises(ImageTooLarge):
+        parse(SIGNED, "mcuboot", Component(), SmpParams(slot_size=len(SIGNED) - 1))
+
+
+def test_another_format_is_refused() -> None:
+    with pytest.raises(NotMcuboot) as caught:
+        parse(SIGNED, "ihex", Component(), SmpParams())
+    assert caught.value.code == "wrong-format"
+
+
+@given(st.binary(max_size=400), st.booleans())
+def test_any_bytes_are_an_image_or_a_named_error(data: bytes, magic: bool) -> None:
+    candidate = (b"\x3d\xb8\xf3\x96" if magic else b"") + data
+    try:
+        assert read_image(candidate).end <= len(candidate)
+    except BadImage as error:
+        assert error.code != BadImage.code
+    peek(candidate)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(SIGNED) - 1), st.integers(0, 255)), max_size=6), st.integers(0, 200)
+)
+def test_bent_images_give_named_errors_only(bends: list[tuple[int, int]], cut: int) -> None:
+    bent = bytearray(SIGNED)
+    for place, value in bends:
+        bent[place] = value
+    try:
+        parse(bytes(bent[: len(bent) - cut]), "mcuboot", Component(), SmpParams())
+    except BadImage as error:
+        assert error.code != BadImage.code
+
+
+def test_simulated_applications_are_found_in_their_images() -> None:
+    app = SimApp("1.2.3+4", hardware="board-a")
+    data = make_image(app, size=500)
+    header = read_image(data).header
+    assert read_app(data[header.header_size :][: header.size]) == app
+
+
+@pytest.mark.parametrize("version", ["", "1", "1.2", "1.2.3-4", "v1.2.3"])
+def test_a_version_that_imgtool_would_not_take_is_refused(version: str) -> None:
+    with pytest.raises(ValueError, match="no version"):
+        make_image(b"body", version or "x")

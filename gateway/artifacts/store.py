@@ -141,9 +141,10 @@ class ArtifactStore:
             ArtifactMismatch: they are other bytes; nothing was stored.
             StoreFull, DiskFull, DiskTrouble: nothing was stored.
         """
-        if self.has(digest):
-            return
         path = self.path_of(digest)
+        if self.has(digest):
+            self.note(digest)
+            return
         stop = Event()
 
         def write() -> None:

@@ -168,10 +168,6 @@ class Requests:
         """The beginning of a request that is not complete."""
         return bytes(self._buffer)
 
-    def forget(self) -> None:
-        """Drop what is pending: the loader was reset."""
-        self._buffer.clear()
-
     def receive_data(self, data: bytes) -> list[Request | LostSync]:
         """Take bytes in whatever pieces they come."""
         self._buffer += data

@@ -5,7 +5,6 @@ the node but, perhaps, the line that its application prints at boot; so the byte
 read back, and the line is what proves a boot.
 """
 
-import asyncio
 import re
 
 from flashers.api import (
@@ -37,6 +36,7 @@ from flashers.stk500.transfer import bring
 from transports.errors import LinkError, TenderError
 
 _ANY_TEXT = re.compile(r"\S")
+_NOTHING = re.compile(r"(?!)")
 
 
 class Stk500Flasher:
@@ -121,9 +121,10 @@ class Stk500Flasher:
         if not self._loader.left:
             await self._start_application()
         console = self._session.lines()
-        mark = console.mark()
         try:
             link = await self._session.open()
+            link.discard_input()
+            mark = console.mark()
             await link.write(request + b"\n")
             line = await console.wait_for(_ANY_TEXT, since=mark, timeout=reply_timeout)
         except LinkError:
@@ -207,7 +208,7 @@ class Stk500Flasher:
             await self._loader.leave()
         except NodeSilent as error:
             self._session.note(f"the application is asked without its loader: {error.message}")
-        if self._params.boot_line is None:
-            await asyncio.sleep(self._params.sync_timeout)
-        else:
-            await wait_for_boot(self._session, self._params, mark)
+            link = await self._session.open()
+            await link.write(b"\n")  # what we said to a loader is not the beginning of a line
+        if await wait_for_boot(self._session, self._params, mark) is None:
+            await self._session.lines().wait_for(_NOTHING, since=mark, timeout=self._params.sync_timeout)

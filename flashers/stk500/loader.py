@@ -19,12 +19,16 @@ from transports.links import ByteLink
 
 T = TypeVar("T")
 
-SYNC_INTERVAL = 0.4
+SYNC_INTERVAL = 0.45
 """Seconds between two greetings.
 
 A part buffers two bytes.  Greetings that pile up while a loader flashes its LED
-(Optiboot: 375 ms) are cut in the middle, and Optiboot leaves at half a greeting.
+(Optiboot: 375 ms) are cut in the middle, and Optiboot leaves at half a greeting.  For
+slower ones every other reset waits this much longer before the first greeting.
 """
+
+STILL_THERE = 0.4
+"""Seconds after an answer in which the loader is taken to be waiting for more; both wait about one."""
 
 QUIET = 0.05
 """Seconds without a byte after which late answers to earlier greetings are all there."""
@@ -57,7 +61,7 @@ class LoaderLink:
     def listens(self) -> bool:
         """The loader answered so recently that it is still there."""
         now = asyncio.get_running_loop().time()
-        return self._heard_at is not None and now - self._heard_at < SYNC_INTERVAL
+        return self._heard_at is not None and now - self._heard_at < STILL_THERE
 
     async def enter(self) -> None:
         """Reset the node until its loader answers with a signature.
@@ -69,8 +73,10 @@ class LoaderLink:
             LinkError: the link is lost.
         """
         try:
-            for _ in range(self._params.resets):
-                if await self._greet(await self._reset()) and await self._recognise():
+            for tries in range(self._params.resets):
+                link = await self._reset()
+                await asyncio.sleep(self._params.settle + tries % 2 * SYNC_INTERVAL)
+                if await self._greet(link) and await self._recognise():
                     return
         except LinkError:
             self._link = None
@@ -207,7 +213,6 @@ class LoaderLink:
 
     async def _greet(self, link: ByteLink) -> bool:
         """Say hello until the loader does; whatever else arrives is not for us."""
-        await asyncio.sleep(self._params.settle)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._params.sync_timeout
         greetings = 0

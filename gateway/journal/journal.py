@@ -356,15 +356,11 @@ class Journal:
                 listener(event)
         return result
 
-    def _store_event(self, connection: sqlite3.Connection, told: Told, result: object) -> Event:
-        if isinstance(result, Record):
-            told = replace(told, attempt=result.id, node=told.node or result.node)
-        cursor = connection.execute(
-            "INSERT INTO events (unsent, node, event) VALUES (1, ?, '')", (told.node,)
-        )
-        assert cursor.lastrowid is not None  # noqa: S101 - an INSERT has one
+    def _store_event(self, connection: sqlite3.Connection, told: Told) -> Event:
+        query = "INSERT INTO events (unsent, node, event) VALUES (1, ?, '')"
+        number = connection.execute(query, (told.node,)).lastrowid or 0
         event = Event(
-            id=EventId(self.gateway, self.epoch, cursor.lastrowid),
+            id=EventId(self.gateway, self.epoch, number),
             kind=told.kind,
             at=self._clock(),
             node=told.node,

@@ -55,17 +55,28 @@ class Stock:
         )
 
 
-async def target_of_file(stock: Stock, store: ArtifactStore, data: bytes, node_type: NodeType) -> Target:
+async def target_of_file(
+    stock: Stock, store: ArtifactStore, data: bytes, node_type: NodeType, name: str = ""
+) -> Target:
     """Take an image given by an operator into the store; it needs no signature, their word is enough.
+
+    ``name`` is the file's, whose ending may tell the format where a flasher reads several.
 
     Raises:
         BadImage: it is no image for such a node; nothing was stored.
     """
     component = node_type.profile.components[0].value()
-    image = stock.parse(data, node_type.profile.format, component)
+    image_format = _format_of(name, node_type)
+    image = stock.parse(data, image_format, component)
     digest = await store.put_bytes(data)
-    version = image.firmware.version or ""
-    return Target(digest, image.firmware, image.size, node_type.profile.format, version=version)
+    return Target(digest, image.firmware, image.size, image_format, version=image.firmware.version or "")
+
+
+def _format_of(name: str, node_type: NodeType) -> str:
+    """By the file's ending if the flasher reads that format, else the profile's own."""
+    by_ending = {".hex": "ihex", ".ihex": "ihex", ".bin": "raw"}
+    found = next((form for ending, form in by_ending.items() if name.lower().endswith(ending)), None)
+    return found if found in node_type.declaration.formats else node_type.profile.format
 
 
 class Pins:

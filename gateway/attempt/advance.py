@@ -12,6 +12,7 @@ from gateway.attempt import facts
 from gateway.attempt.steps import (
     Activate,
     CheckHealth,
+    Confirm,
     Finish,
     Judge,
     Prepare,
@@ -20,7 +21,7 @@ from gateway.attempt.steps import (
     Step,
     Transfer,
     TurnBack,
-    kind_of,
+    counter_of,
     phase_of,
 )
 from gateway.model.outcomes import CancelReason, Direction, Origin, Outcome, Verdict
@@ -39,18 +40,19 @@ class Prepared:
 def begin(record: Record, step: Step) -> Record:
     """The record as it must be on disk before the step acts on the node."""
     record = replace(record, phase=phase_of(step, record), turns=record.turns + 1)
-    kind = kind_of(step)
-    if kind is not None:
-        starts = {**record.starts, kind.value: record.starts.get(kind.value, 0) + 1}
-        record = replace(record, starts=starts)
+    counter = counter_of(step)
+    if counter is not None:
+        begun = record.starts.get(counter, 0)
+        mark = record.mark if begun else 0  # another image's headway is not this one's
+        record = replace(record, starts={**record.starts, counter: begun + 1}, mark=mark)
+    if isinstance(step, Transfer | Activate | Confirm | Revert):
+        record = replace(record, touched=True)
     match step:
-        case Transfer(back=False):
-            record = replace(record, touched=True)
         case Transfer(back=True):
             way = RollbackKind.RESTORE if record.rollback is RollbackKind.RESTORE else RollbackKind.REFLASH
-            record = replace(record, touched=True, back_kind=way)
+            record = replace(record, back_kind=way)
         case Activate(back=False, again=False):
-            record = replace(record, touched=True, activations=record.activations + 1)
+            record = replace(record, activations=record.activations + 1)
         case Activate(back=True, again=False):
             if record.back_kind in (RollbackKind.NONE, RollbackKind.BOOTLOADER):
                 record = replace(record, back_kind=RollbackKind.SLOT_SWITCH)
@@ -64,10 +66,13 @@ def begin(record: Record, step: Step) -> Record:
 
 
 def succeed(record: Record, step: Step) -> Record:
-    """The step did what it should; what the node became is for the next look to say."""
-    kind = kind_of(step)
-    if kind is not None:
-        record = replace(record, starts={**record.starts, kind.value: 0}, error=None)
+    """The step did what it should; what the node became is for the next look to say.
+
+    Its starts stay counted: a transfer that is acknowledged again and again, and never
+    found in the node, is no headway.
+    """
+    if counter_of(step) is not None:
+        record = replace(record, error=None)
     match step:
         case Judge(verdict=verdict, why=why):
             return judge(record, verdict, why)
@@ -76,36 +81,32 @@ def succeed(record: Record, step: Step) -> Record:
         case Restart() if record.activations and record.rules.trial_boot and _undecided(record):
             # We reset it because it had fallen silent on trial; that is its verdict.
             return judge(record, Verdict.FAILED, _WENT_SILENT)
-        case Transfer():
-            return replace(record, mark=0)
         case _:
             return record
 
 
 def fail(record: Record, step: Step, trouble: Trouble, *, mark: int = 0) -> Record:
     """The step raised.  Headway since the last failure makes it a fresh start."""
-    kind = kind_of(step)
-    starts = record.starts
-    if kind is not None and mark > record.mark:
-        starts = {**starts, kind.value: 1}
-    return replace(record, error=trouble, starts=starts, mark=max(mark, record.mark))
+    return replace(headway(record, step, mark), error=trouble)
 
 
 def headway(record: Record, step: Step, mark: int) -> Record:
     """The transfer has come noticeably further: what follows is not the same start again."""
-    kind = kind_of(step)
-    if kind is None or mark <= record.mark:
+    counter = counter_of(step)
+    if counter is None or mark <= record.mark:
         return record
-    return replace(record, starts={**record.starts, kind.value: 1}, mark=mark)
+    return replace(record, starts={**record.starts, counter: 1}, mark=mark)
 
 
 def prepared(record: Record, seen: Seen, found: Prepared) -> Record:
-    """Preparation passed: what the node runs now is what it had before."""
+    """Preparation passed: what the node runs for good is what it had before."""
     known_good = dict(found.known_good)
 
     def filled(part: Part) -> Part:
-        slot = facts.active(part, seen)
-        before = slot.firmware if slot is not None and slot.firmware else None
+        before = facts.firmware(facts.active(part, seen))
+        if facts.holds_want(record, part, seen) and facts.on_trial(record, part, seen):
+            # Somebody started it before us: what it had before waits in the other slot.
+            before = facts.firmware(facts.standby(part, seen))
         return replace(part, before=before, known_good=known_good.get(part.component.id, part.known_good))
 
     return replace(
@@ -148,8 +149,12 @@ def turn_back(record: Record, why: Trouble) -> Record:
 
 
 def ask_cancel(record: Record, reason: CancelReason, by: str) -> Record:
-    """Somebody wants the attempt to end; the first one is kept."""
-    if record.cancel is not None or record.done:
+    """Somebody wants the attempt to end; the first one is kept.
+
+    A deadline is for nodes that were not begun: it does not stop one that was written.
+    """
+    late = reason is CancelReason.DEADLINE and record.touched
+    if record.cancel is not None or record.done or late:
         return record
     return replace(record, cancel=reason, cancel_by=by)
 

@@ -6,9 +6,10 @@ nothing but another turn of the loop that calls it.  It acts on nothing, remembe
 nothing and reads no clock.
 """
 
+from dataclasses import replace
 from typing import assert_never
 
-from flashers.api import Role, RollbackKind
+from flashers.api import Role, RollbackKind, Seen
 from gateway.attempt import facts
 from gateway.attempt.steps import (
     Activate,
@@ -17,7 +18,6 @@ from gateway.attempt.steps import (
     Confirm,
     Finish,
     Judge,
-    Kind,
     Prepare,
     Probe,
     Restart,
@@ -25,6 +25,7 @@ from gateway.attempt.steps import (
     Step,
     Transfer,
     TurnBack,
+    counter_of,
 )
 from gateway.model.outcomes import CancelReason, Direction, Outcome, Verdict
 from gateway.model.records import Observation, Part, Record, Trouble
@@ -42,9 +43,14 @@ def decide(record: Record, observed: Observation) -> Step:
     The record must not have ended.  Every path leads, in a bounded number of turns, to
     a :class:`~gateway.attempt.steps.Finish`.
     """
+    step = _next(record, observed)
+    if record.turns < record.rules.bounds.turns or isinstance(step, Finish | Await | Probe):
+        return step
+    return _give_up(record, observed)
+
+
+def _next(record: Record, observed: Observation) -> Step:
     seen = observed.seen
-    if record.turns >= record.rules.bounds.turns:
-        return _give_up(record, observed)
     match seen.role:
         case Role.UNKNOWN:
             return Probe()
@@ -74,8 +80,10 @@ def _before_start(record: Record, observed: Observation) -> Step:
         return Finish(Outcome.ALREADY_THERE)
     if not record.rules.boot and all(facts.holds_want(record, part, seen) for part in parts):
         return Finish(Outcome.FLASHED, _BOOT_NOT_PROVABLE)
+    if any(facts.on_trial(record, part, seen) and not facts.holds_want(record, part, seen) for part in parts):
+        return Finish(Outcome.REFUSED, _ON_TRIAL)
     final = record.error is not None and not record.error.retryable
-    if final or _spent(record, Kind.PREPARE):
+    if final or _spent(record, Prepare()):
         runs = facts.boot_proved(record, seen)
         return Finish(Outcome.FAILED if runs else Outcome.REFUSED, record.error or _NO_PROGRESS)
     return Prepare()
@@ -84,7 +92,7 @@ def _before_start(record: Record, observed: Observation) -> Step:
 def _unreachable(record: Record, observed: Observation) -> Step:
     asleep = observed.seen.role is Role.ASLEEP
     why = observed.trouble or _SILENT
-    if not record.touched and not record.activations:
+    if not record.touched:
         if record.cancel is not None:
             return Finish(_ENDED_BY[record.cancel])
         if observed.trouble is not None and not observed.trouble.retryable:
@@ -104,12 +112,12 @@ def _unreachable(record: Record, observed: Observation) -> Step:
 
 def _forward(record: Record, observed: Observation) -> Step:
     seen, parts = observed.seen, record.parts
-    if record.verdict is Verdict.FAILED:
+    if Verdict.FAILED in (record.verdict, record.late_verdict):
         return TurnBack(record.verdict_why or _UNHEALTHY)
     if all(facts.runs_want(record, part, seen) for part in parts):
         return _prove(record, observed)
     if record.error is not None and not record.error.retryable:
-        return TurnBack(record.error)
+        return _turn_back(record, seen, record.error)
     if record.rules.separate:
         return _through_slots(record, observed)
     return _in_place(record, observed)
@@ -118,21 +126,15 @@ def _forward(record: Record, observed: Observation) -> Step:
 def _prove(record: Record, observed: Observation) -> Step:
     """The target runs: is it well, and does it stay?"""
     if record.verdict is Verdict.OPEN:
-        return CheckHealth() if not _spent(record, Kind.HEALTH) else Judge(Verdict.FAILED, _NO_VERDICT)
+        return CheckHealth() if not _spent(record, CheckHealth()) else Judge(Verdict.FAILED, _NO_VERDICT)
     for part in record.parts:
         if not facts.confirmed(part, observed.seen):
-            if _spent(record, Kind.CONFIRM):
-                return TurnBack(record.error or _NO_PROGRESS)
-            return Confirm(part.component.id)
-    match record.late_verdict:
-        case Verdict.OPEN if record.rules.soak_after > 0:
-            if _spent(record, Kind.HEALTH):
-                return Judge(Verdict.FAILED, _NO_VERDICT)
-            return CheckHealth(late=True)
-        case Verdict.FAILED:
-            return TurnBack(record.verdict_why or _UNHEALTHY)
-        case _:
-            return Finish(Outcome.SUCCEEDED)
+            confirm = Confirm(part.component.id)
+            return confirm if not _spent(record, confirm) else TurnBack(record.error or _NO_PROGRESS)
+    if record.late_verdict is Verdict.OPEN and record.rules.soak_after > 0:
+        late = CheckHealth(late=True)
+        return late if not _spent(record, late) else Judge(Verdict.FAILED, _NO_VERDICT)
+    return Finish(Outcome.SUCCEEDED)
 
 
 def _in_place(record: Record, observed: Observation) -> Step:
@@ -140,13 +142,15 @@ def _in_place(record: Record, observed: Observation) -> Step:
     seen = observed.seen
     for part in record.parts:
         if not facts.holds_want(record, part, seen):
-            if _spent(record, Kind.TRANSFER):
-                return TurnBack(record.error or _NO_PROGRESS)
-            return Transfer(part.component.id)
+            transfer = Transfer(part.component.id)
+            if _spent(record, transfer):
+                return _turn_back(record, seen, record.error or _NO_PROGRESS)
+            return transfer
     if not record.rules.boot:
         return Finish(Outcome.FLASHED, _BOOT_NOT_PROVABLE)
-    if record.activations < record.rules.bounds.activations and not _spent(record, Kind.ACTIVATE):
-        return Activate(_ids(record.parts))
+    activate = Activate(_ids(record.parts))
+    if record.activations < record.rules.bounds.activations and not _spent(record, activate):
+        return activate
     return Judge(Verdict.FAILED, _DID_NOT_BOOT)
 
 
@@ -160,20 +164,30 @@ def _through_slots(record: Record, observed: Observation) -> Step:
         if record.activations:
             # It was there when it was activated, and now the slot is empty.
             return TurnBack(_REJECTED)
-        if _spent(record, Kind.TRANSFER):
-            return TurnBack(record.error or _NO_PROGRESS)
-        return Transfer(part.component.id)
+        transfer = Transfer(part.component.id)
+        return transfer if not _spent(record, transfer) else TurnBack(record.error or _NO_PROGRESS)
     if all(facts.holds_want(record, part, seen) for part in open_parts) and seen.role is Role.APP:
-        return Finish(Outcome.FLASHED, _EVIDENCE_TOO_WEAK)
-    if _spent(record, Kind.ACTIVATE):
+        if all(facts.confirmed(part, seen) for part in open_parts):
+            return Finish(Outcome.FLASHED, _EVIDENCE_TOO_WEAK)
+        return TurnBack(_EVIDENCE_TOO_WEAK)
+    activate = Activate(_ids(open_parts))
+    if _spent(record, activate):
         return TurnBack(record.error or _NO_PROGRESS)
     if record.activations and all(
         facts.armed(record, part, seen) or facts.holds_want(record, part, seen) for part in open_parts
     ):
-        return Activate(_ids(open_parts), again=True)
+        return replace(activate, again=True)
     if record.activations >= record.rules.bounds.activations:
         return TurnBack(_REVERTED_BY_RESET if record.tried else _DID_NOT_STAY)
-    return Activate(_ids(open_parts))
+    return activate
+
+
+def _turn_back(record: Record, seen: Seen, why: Trouble) -> Step:
+    """Go back, unless there is nothing to go back to: then the target stays what a recovery wants."""
+    stranded = any(
+        facts.firmware(facts.active(part, seen)) is None and part.known_good is None for part in record.parts
+    )
+    return Finish(Outcome.WOUNDED, why) if stranded else TurnBack(why)
 
 
 # The way back
@@ -184,10 +198,8 @@ def _cancelled(record: Record, observed: Observation) -> Step | None:
     seen = observed.seen
     if record.cancel is None or record.verdict is Verdict.PASSED:
         return None
-    at_rest = all(
-        facts.runs_back(record, part, seen) and not facts.armed(record, part, seen) for part in record.parts
-    )
-    if at_rest or not (record.touched or record.activations):
+    at_rest = all(facts.at_rest(record, part, seen) for part in record.parts)
+    if at_rest or not record.touched:
         return Finish(_ENDED_BY[record.cancel])
     if record.rollback is RollbackKind.NONE:
         return None
@@ -198,33 +210,28 @@ def _back(record: Record, observed: Observation) -> Step:
     seen, parts = observed.seen, record.parts
     if any(facts.armed(record, part, seen) for part in parts):
         # It cannot be withdrawn: let it boot, so that it can be taken back.
-        if _spent(record, Kind.BACK_ACTIVATE):
-            return Finish(Outcome.WOUNDED, _NO_WAY_BACK)
-        return Activate(_ids(parts), back=True, again=True)
-    for part in parts:
-        step = None if facts.holds_back(record, part, seen) else _part_back(record, part, observed)
-        if step is not None:
-            return step
-    return _back_there(record, observed)
+        boot = Activate(_ids(parts), back=True, again=True)
+        return boot if not _spent(record, boot) else Finish(Outcome.WOUNDED, _NO_WAY_BACK)
+    away = [part for part in parts if not facts.holds_back(record, part, seen)]
+    return _take_back(record, away, observed) if away else _back_there(record, observed)
 
 
-def _part_back(record: Record, part: Part, observed: Observation) -> Step:
-    """One component is not yet on what it had before."""
+def _take_back(record: Record, away: list[Part], observed: Observation) -> Step:
+    """Some components are not yet on what they had before."""
     seen = observed.seen
-    trial = record.rules.trial_boot and not facts.confirmed(part, seen)
-    if (
-        trial
-        and seen.role is Role.APP
-        and facts.holds_want(record, part, seen)
-        and not _spent(record, Kind.REVERT)
-    ):
+    if any(facts.on_trial(record, part, seen) for part in away) and not _spent(record, Revert()):
         return Revert()
-    if facts.back_waits(record, part, seen) and not _spent(record, Kind.BACK_ACTIVATE):
-        return Activate((part.component.id,), back=True)
-    if part.known_good is not None and not _spent(record, Kind.BACK_TRANSFER):
-        return Transfer(part.component.id, back=True)
-    on_target = facts.holds_want(record, part, seen)
-    return Finish(Outcome.WOUNDED, _NO_WAY_BACK if on_target else _HALF_WRITTEN)
+    for part in away:
+        if facts.back_waits(record, part, seen):
+            continue
+        transfer = Transfer(part.component.id, back=True)
+        if part.known_good is not None and not _spent(record, transfer):
+            return transfer
+        on_target = facts.holds_want(record, part, seen)
+        return Finish(Outcome.WOUNDED, _NO_WAY_BACK if on_target else _HALF_WRITTEN)
+    # All of them at once: a reset for the second would take back the first.
+    activate = Activate(_ids(away), back=True)
+    return activate if not _spent(record, activate) else Finish(Outcome.WOUNDED, _NO_WAY_BACK)
 
 
 def _back_there(record: Record, observed: Observation) -> Step:
@@ -232,19 +239,19 @@ def _back_there(record: Record, observed: Observation) -> Step:
     seen, parts = observed.seen, record.parts
     if not all(facts.runs_back(record, part, seen) for part in parts):
         if not record.rules.boot:
-            return _ended_back(record, Outcome.FLASHED)
-        if _spent(record, Kind.BACK_ACTIVATE):
-            return Finish(Outcome.WOUNDED, _DID_NOT_BOOT)
-        return Activate(_ids(parts), back=True)
+            return _ended_back(record)
+        activate = Activate(_ids(parts), back=True)
+        return activate if not _spent(record, activate) else Finish(Outcome.WOUNDED, _DID_NOT_BOOT)
     for part in parts:
         if not facts.confirmed(part, seen):
-            if _spent(record, Kind.BACK_CONFIRM):
+            confirm = Confirm(part.component.id, back=True)
+            if _spent(record, confirm):
                 return Finish(Outcome.WOUNDED, record.error or _NO_PROGRESS)
-            return Confirm(part.component.id, back=True)
-    return _ended_back(record, Outcome.ROLLED_BACK)
+            return confirm
+    return _ended_back(record)
 
 
-def _ended_back(record: Record, reached: Outcome) -> Finish:
+def _ended_back(record: Record) -> Finish:
     """The node is back; say whether there was anything to take back."""
     kind = record.back_kind
     if kind is RollbackKind.NONE and record.tried:
@@ -254,22 +261,23 @@ def _ended_back(record: Record, reached: Outcome) -> Finish:
         return Finish(_ENDED_BY[record.cancel], record.turned, kind)
     if kind is RollbackKind.NONE:
         return Finish(Outcome.FAILED, record.turned)
-    return Finish(reached, record.turned, kind)
+    return Finish(Outcome.ROLLED_BACK if record.rules.boot else Outcome.FLASHED, record.turned, kind)
 
 
 def _give_up(record: Record, observed: Observation) -> Step:
     """Too many turns: end with what is true now."""
     seen, parts = observed.seen, record.parts
-    if not record.touched and not record.activations:
-        return Finish(Outcome.FAILED if seen.role is Role.APP else Outcome.NOT_REACHED, _NO_PROGRESS)
-    if all(facts.runs_back(record, p, seen) and not facts.armed(record, p, seen) for p in parts):
-        return _ended_back(record, Outcome.ROLLED_BACK)
+    if not record.touched:
+        proved = facts.boot_proved(record, seen)
+        return Finish(Outcome.FAILED if proved else Outcome.REFUSED, _NO_PROGRESS)
+    if all(facts.at_rest(record, part, seen) for part in parts):
+        return _ended_back(replace(record, turned=record.turned or _NO_PROGRESS))
     return Finish(Outcome.WOUNDED, _NO_PROGRESS)
 
 
-def _spent(record: Record, kind: Kind) -> bool:
-    """Whether a step was begun as often as it may be without progress."""
-    return record.starts.get(kind.value, 0) >= record.rules.bounds.starts
+def _spent(record: Record, step: Step) -> bool:
+    """Whether a step was begun as often as it may be without headway."""
+    return record.starts.get(counter_of(step) or "", 0) >= record.rules.bounds.starts
 
 
 def _ids(parts: list[Part] | tuple[Part, ...]) -> tuple[str, ...]:
@@ -326,6 +334,11 @@ _CHANGED = Trouble(
     "changed-by-others",
     "The node runs something that is neither the target nor what it had before.",
     "Find out who flashed it; then deploy again.",
+)
+_ON_TRIAL = Trouble(
+    "on-trial",
+    "The node is trying out an image that somebody else gave it.",
+    "Confirm that image, or restart the node so that its loader takes it back; then deploy again.",
 )
 _CANCEL_ASKED = Trouble("cancelled", "The attempt was asked to end.", "")
 _BOOT_NOT_PROVABLE = Trouble(

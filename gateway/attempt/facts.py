@@ -111,6 +111,19 @@ def confirmed(part: Part, seen: Seen) -> bool:
     return slot is not None and slot.confirmed
 
 
+def on_trial(record: Record, part: Part, seen: Seen) -> bool:
+    """Whether the node runs what is none of its past, and takes it back at its next reset."""
+    if not record.rules.trial_boot or seen.role is not Role.APP or firmware(active(part, seen)) is None:
+        return False
+    return not confirmed(part, seen) and not holds_back(record, part, seen)
+
+
+def at_rest(record: Record, part: Part, seen: Seen) -> bool:
+    """Whether the node is on what it had before or the known-good, and would stay there."""
+    there = runs_back(record, part, seen) or (not record.rules.boot and holds_back(record, part, seen))
+    return there and confirmed(part, seen) and not armed(record, part, seen)
+
+
 def staged(record: Record, part: Part, seen: Seen) -> bool:
     """Whether the target lies in the other slot, ready to be activated."""
     return is_want(record, part, firmware(standby(part, seen)))

@@ -43,7 +43,7 @@ from gateway.attempt.steps import (
     Step,
     Transfer,
     TurnBack,
-    kind_of,
+    counter_of,
 )
 from gateway.attempt.telling import done_told, phase_told
 from gateway.model.outcomes import CancelReason, Direction, Outcome, Phase, Verdict
@@ -177,8 +177,7 @@ class Runner:
         mark = self.session.done if isinstance(step, Transfer) else 0
         self.record = advance.fail(self.record, step, _trouble(error), mark=mark)
         await self._save()
-        kind = kind_of(step)
-        times = self.record.starts.get(kind.value, 1) if kind is not None else 1
+        times = self.record.starts.get(counter_of(step) or "", 1)
         await self._sleep(_RETRY_PAUSE_S[min(max(times, 1), len(_RETRY_PAUSE_S)) - 1])
 
     async def _perform(self, step: Step, seen: Seen) -> Seen | None:

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     TRANSFER = "transfer"
     ACTIVATE = "activate"
     HEALTH = "health"
+    LATE_HEALTH = "late-health"
     CONFIRM = "confirm"
     BACK_TRANSFER = "back-transfer"
     BACK_ACTIVATE = "back-activate"
@@ -123,7 +124,7 @@ Step = (
 
 
 def kind_of(step: Step) -> Kind | None:
-    """The counter of a step that acts on the node, or None for one that does not."""
+    """What is counted of a step that acts on the node, or None for one that does not."""
     match step:
         case Prepare():
             return Kind.PREPARE
@@ -131,14 +132,24 @@ def kind_of(step: Step) -> Kind | None:
             return Kind.BACK_TRANSFER if back else Kind.TRANSFER
         case Activate(back=back):
             return Kind.BACK_ACTIVATE if back else Kind.ACTIVATE
-        case CheckHealth():
-            return Kind.HEALTH
+        case CheckHealth(late=late):
+            return Kind.LATE_HEALTH if late else Kind.HEALTH
         case Confirm(back=back):
             return Kind.BACK_CONFIRM if back else Kind.CONFIRM
         case Revert():
             return Kind.REVERT
         case _:
             return None
+
+
+def counter_of(step: Step) -> str | None:
+    """The name under which starts of this step are counted: its kind, and the component if it has one."""
+    kind = kind_of(step)
+    match step:
+        case Transfer(component=component) | Confirm(component=component):
+            return f"{kind}:{component}"
+        case _:
+            return kind
 
 
 def phase_of(step: Step, record: Record) -> Phase:

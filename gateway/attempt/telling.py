@@ -57,7 +57,7 @@ def evidence_plain(piece: Evidence) -> Mapping[str, object]:
     """A piece of evidence for people and upstreams."""
     plain: dict[str, object] = {"of": piece.of.value, "kind": piece.kind.value, "detail": piece.detail}
     if piece.at is not None:
-        plain |= {"at_ms": piece.at.unix_ms, "clock_synchronised": piece.at.synchronised}
+        plain["at"] = {"unix_ms": piece.at.unix_ms, "synchronised": piece.at.synchronised}
     return plain
 
 

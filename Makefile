@@ -39,7 +39,7 @@ fuzz: venv ## every property test with very many examples (FUZZ_EXAMPLES=20000)
 	@TENDER_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) exec $(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz --timeout=0 $(TESTS)
 
 mutants: venv ## change the code in small ways and see that a test notices (MUTANTS="--sample 100")
-	@exec $(BIN)/python tools/mutants.py $(MUTANTS)
+	@exec $(BIN)/python -m tools.mutants $(MUTANTS)
 
 venv: .venv/up-to-date ## the Python environment in .venv
 

@@ -35,7 +35,8 @@ def test_without_any_file_there_is_a_configuration_that_trusts_nobody() -> None:
 
 def test_each_layer_is_stronger_than_the_one_before(file: Path) -> None:
     file.write_text(
-        '[gateway]\nname = "file"\n[log]\nlevel = "error"\n[store]\nmax_bytes = 2000000\n[rollout]\nper_link = 2\n'
+        '[gateway]\nname = "file"\n[log]\nlevel = "error"\n'
+        "[store]\nmax_bytes = 2000000\n[rollout]\nper_link = 2\n"
     )
     folder = file.with_suffix(".d")
     folder.mkdir()
@@ -96,7 +97,8 @@ def test_one_bad_node_among_many_is_named(file: Path) -> None:
 
 def test_nodes_may_be_a_list_and_keep_their_lines(file: Path) -> None:
     file.write_text(
-        f'[[nodes]]\nname = "a"\n{NODE}[[nodes]]\nname = "b"\nprofile = "p"\nlink = "socket://host:1"\nlabel = 1\n'
+        f'[[nodes]]\nname = "a"\n{NODE}[[nodes]]\nname = "b"\n'
+        'profile = "p"\nlink = "socket://host:1"\nlabel = 1\n'
     )
     (finding,) = findings(file)
     assert (finding.key, finding.where) == ("nodes.b.label", f"{file}:9")

@@ -53,9 +53,8 @@ def begin(record: Record, step: Step) -> Record:
             record = replace(record, back_kind=way)
         case Activate(back=False, again=False):
             record = replace(record, activations=record.activations + 1)
-        case Activate(back=True, again=False):
-            if record.back_kind in (RollbackKind.NONE, RollbackKind.BOOTLOADER):
-                record = replace(record, back_kind=RollbackKind.SLOT_SWITCH)
+        case Activate(back=True, again=False) if record.back_kind in _WITHOUT_BYTES:
+            record = replace(record, back_kind=RollbackKind.SLOT_SWITCH)
         case Revert():
             record = replace(record, back_kind=RollbackKind.BOOTLOADER)
         case Restart():
@@ -107,7 +106,11 @@ def prepared(record: Record, seen: Seen, found: Prepared) -> Record:
         if facts.holds_want(record, part, seen) and facts.on_trial(record, part, seen):
             # Somebody started it before us: what it had before waits in the other slot.
             before = facts.firmware(facts.standby(part, seen))
-        return replace(part, before=before, known_good=known_good.get(part.component.id, part.known_good))
+        target = known_good.get(part.component.id, part.known_good)
+        if target is not None and target.private:
+            # It was read from the node just now: that is what it had, whatever it says of itself.
+            before = replace(before or Firmware(), identity=target.firmware.identity)
+        return replace(part, before=before, known_good=target)
 
     return replace(
         succeed(record, Prepare()),
@@ -228,6 +231,8 @@ def pins(record: Record) -> frozenset[Digest]:
 def _undecided(record: Record) -> bool:
     return record.direction is Direction.FORWARD and record.verdict is Verdict.OPEN
 
+
+_WITHOUT_BYTES = (RollbackKind.NONE, RollbackKind.BOOTLOADER)
 
 _WENT_SILENT = Trouble(
     "went-silent",

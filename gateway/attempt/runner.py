@@ -341,7 +341,7 @@ class Runner:
         targets = [
             (target, part)
             for part in self.record.parts
-            for target in (part.want, part.known_good)
+            for target in (part.want, part.known_good or await self._own_known_good(part))
             if target is not None
         ]
         candidates = [await self._image(target, part) for target, part in targets]
@@ -349,6 +349,18 @@ class Runner:
             self._heard_from = self.session.lines().mark()
         ask = verbs.Probe(ProbeCost.RESTARTS_APPLICATION, tuple(candidates))
         return await self.flasher.probe(ask)
+
+    async def _own_known_good(self, part: Part) -> Target | None:
+        """What the node last ran well: most likely what it runs now, and so worth comparing with."""
+        own = await self.around.ways_back.known_good(
+            self.record.node, self.record.profile, part.component.id, None
+        )
+        if own is not None:
+            try:
+                await self._image(own, part)
+            except TenderError:
+                return None
+        return own
 
     @property
     def _probe_restarts(self) -> bool:

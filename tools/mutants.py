@@ -46,7 +46,7 @@ def tried(
     started = time.monotonic()
     for row in targets:
         target = Target(tuple(row["modules"]), tuple(row["tests"]), tuple(row.get("leave_out", ())))
-        if options.modules and not is_chosen(target, root, options.modules):
+        if not any(is_asked_for(file, root, options.modules) for file in target.files(root)):
             continue
         trial = Trial(root, target, equivalents, options.workers)
         try:
@@ -54,22 +54,21 @@ def tried(
         except TargetBroken as error:
             print(f"mutants: {error}", file=sys.stderr)
             return 2
-        mutants = [
-            mutant
-            for mutant in trial.mutants()
-            if not options.modules or any(mutant.file.match(pattern) for pattern in options.modules)
-        ]
+        mutants = [mutant for mutant in trial.mutants() if is_asked_for(mutant.file, root, options.modules)]
         mutants = sample(mutants, options.sample, options.seed)
         for count, result in enumerate(trial.judge(mutants), 1):
             results.append(result)
             progress(f"{mutants[0].file.parent.relative_to(root)}: {count} of {len(mutants)}")
     progress("")
+    if not results:
+        print(f"mutants: no target has {' '.join(options.modules)}", file=sys.stderr)
+        return 2
     report(results, root, time.monotonic() - started)
     if options.json:
         options.json.write_text(json.dumps([as_json(result, root) for result in results], indent=1) + "\n")
     counted = sum(result.verdict is not Verdict.EQUIVALENT for result in results)
     unnoticed = sum(result.verdict in UNNOTICED for result in results)
-    return int(not counted or unnoticed > counted * options.limit / 100)
+    return int(unnoticed > counted * options.limit / 100)
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -89,9 +88,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def is_chosen(target: Target, root: Path, patterns: Sequence[str]) -> bool:
-    """Whether a target holds one of the modules asked for."""
-    return any(file.match(pattern) for file in target.files(root) for pattern in patterns)
+def is_asked_for(file: Path, root: Path, patterns: Sequence[str]) -> bool:
+    """Whether a module was named on the command line, or nothing was."""
+    name = file.relative_to(root).as_posix()
+    return not patterns or any(name == pattern or Path(name).match(pattern) for pattern in patterns)
 
 
 def report(results: Sequence[Result], root: Path, seconds: float) -> None:

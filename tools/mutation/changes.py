@@ -239,7 +239,10 @@ def statements(node: ast.stmt | ast.match_case) -> Iterator[ast.AST]:
             yield ast.While(negated(node.test), node.body, node.orelse)
         case ast.Return(value=value) if value is not None and not is_none(value):
             yield ast.Return(ast.Constant(None))
-        case ast.Expr() | ast.AugAssign() | ast.Raise() | ast.Delete():
+        case ast.AugAssign():
+            yield ast.Pass()
+            yield ast.AugAssign(node.target, ARITHMETIC.get(type(node.op), ast.Add)(), node.value)
+        case ast.Expr() | ast.Raise() | ast.Delete():
             yield ast.Pass()
         case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
             yield ast.Pass()

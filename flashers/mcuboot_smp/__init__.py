@@ -5,8 +5,8 @@ The codec is in ``codec``, images in ``image``, the procedures in ``requests``,
 integrator what to write into a profile.
 """
 
-from flashers.api import FlasherPlugin, Session, VirtualSetup
 from flashers.api import Flasher as FlasherContract
+from flashers.api import FlasherPlugin, Session, VirtualSetup
 from flashers.api import VirtualNode as VirtualNodeContract
 from flashers.mcuboot_smp.declare import declare
 from flashers.mcuboot_smp.image import parse

@@ -17,8 +17,8 @@ from flashers.mcuboot_smp.params import Mode, SmpParams
 from flashers.mcuboot_smp.pieces import Buffers
 from flashers.mcuboot_smp.requests import Requests
 
-_TRIES = 2
-"""A server that ignores what it does not know must not hold us up for long."""
+_REPLY_TIMEOUT = 0.7
+"""Seconds for each of the tries: a server that ignores what it does not know must not hold us up."""
 
 _MODES: dict[int, tuple[str, frozenset[Mode]]] = {
     0: ("one slot", frozenset({Mode.SERIAL_RECOVERY})),
@@ -90,8 +90,10 @@ def _buffers(said: Mapping[str, Any], params: SmpParams) -> Buffers:
 
 
 async def _asked(requests: Requests, command: OsCommand, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    patience = min(_REPLY_TIMEOUT, requests.params.reply_timeout)
+    what = command.name.lower()
     try:
-        return await requests.ask(Op.READ, Group.OS, command, body, tries=_TRIES, what=command.name.lower())
+        return await requests.ask(Op.READ, Group.OS, command, body, reply_timeout=patience, what=what)
     except (SmpRefused, NodeSilent):
         return {}
 

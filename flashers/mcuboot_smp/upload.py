@@ -25,7 +25,7 @@ from flashers.mcuboot_smp.window import Window
 
 _RESTARTS = 3
 """Times that a node may forget the whole upload before the transfer is given up."""
-_SMALL_AFTER = 2
+_SMALL_AFTER = 3
 """Unanswered sendings of a large message after which small ones are tried."""
 _SHORTEST_RESEND = 0.2
 """Seconds; a node may pause for an erase now and then."""
@@ -126,7 +126,7 @@ class Upload:
     async def _resend(self, now: float) -> None:
         """Nothing came for too long: send the oldest piece once more, just as it was."""
         self._unanswered += 1
-        self.window.lost()
+        self.window.lost(silently=True)
         start = self._taken if self._waiting[0].stale else self._waiting[0].start
         same = [sent for sent in self._waiting if sent.start == start and not sent.stale]
         self._waiting.clear()

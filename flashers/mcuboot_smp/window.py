@@ -5,11 +5,13 @@ round trip three requests at a time are three times as fast.  But small targets
 lose what arrives while they write their flash, and on them every overlap costs.
 So the window starts at one, grows while answers come, and shrinks at a loss.
 What a loss right after growing teaches is remembered for that size: it is tried
-again only after eight times as many answers, so that even a node that loses
-every overlap is slowed by a per cent or two.
+again only after four times as many answers, so that even a node that loses every
+overlap is slowed by one or two per cent.
 """
 
-_FACTOR = 8
+_FACTOR = 4
+_SILENCE_FACTOR = 256
+"""After a loss that cost the resend timer, and not just an answer."""
 _LONGEST_PATIENCE = 4096
 
 
@@ -30,16 +32,17 @@ class Window:
             self.size += 1
             self._streak = 0
 
-    def lost(self) -> None:
-        """A request, or its answer, did not arrive.
+    def lost(self, *, silently: bool = False) -> None:
+        """A request, or its answer, did not arrive; ``silently`` if only a timer told.
 
         With one request at a time that is the line's fault and teaches nothing; with more
         it may be ours, unless this size has proved itself before.
         """
         if self.size > 1:
             below = self.size - 1
-            if self._streak < 4 * self.size:
-                self._patience[below] = min(self._patience[below] * _FACTOR, _LONGEST_PATIENCE)
+            if self._streak < 2 * self.size:
+                factor = _SILENCE_FACTOR if silently else _FACTOR
+                self._patience[below] = min(self._patience[below] * factor, _LONGEST_PATIENCE)
             else:
                 self._patience[below] = max(2 * below, self._patience[below] // _FACTOR)
         self.size = max(1, self.size // 2)

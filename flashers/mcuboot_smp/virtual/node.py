@@ -7,12 +7,21 @@ event loop's, so a virtual clock serves as well as the real one.
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from flashers.api import Truth, VirtualSetup
-from flashers.mcuboot_smp.codec import ConsoleDecoder, Message, encode_answer, encode_lines, encode_packet
+from flashers.mcuboot_smp.codec import (
+    ConsoleDecoder,
+    Message,
+    encode_answer,
+    encode_lines,
+    encode_packet,
+    max_packet,
+)
 from flashers.mcuboot_smp.params import Mode, SmpParams
 from flashers.mcuboot_smp.virtual.bootloader import Bootloader, Running
 from flashers.mcuboot_smp.virtual.options import BadOption, NodeOptions
@@ -69,7 +78,8 @@ class VirtualMcubootNode:
         self._timers: set[asyncio.TimerHandle] = set()
         self._decoder = ConsoleDecoder()
         self._outstanding = 0
-        self._busy_until = 0.0
+        self._working = False
+        self._queue: deque[Message] = deque()
         self._modem = (False, False)
         self._off_for: float | None = None
         self._into_loader = False
@@ -158,7 +168,12 @@ class VirtualMcubootNode:
             self.counts.dropped += 1
             return
         for message in self._decoder.receive_data(data):
-            self._request(message)
+            if self._fits(message):
+                self._request(message)
+
+    def _fits(self, request: Message) -> bool:
+        lines = self.options.max_lines
+        return lines is None or len(encode_packet(request)) <= max_packet(lines)
 
     def _request(self, request: Message) -> None:
         self.counts.requests += 1
@@ -171,23 +186,34 @@ class VirtualMcubootNode:
             return
         self._outstanding += 1
         self.counts.most_outstanding = max(self.counts.most_outstanding, self._outstanding)
-        if self.options.work:
-            now = asyncio.get_running_loop().time()
-            self._busy_until = max(now, self._busy_until) + self.options.work
-            self._later(self._busy_until - now, lambda: self._work_on(request))
-        else:
-            self._work_on(request)
+        self._queue.append(request)
+        if not self._working:
+            self._work()
 
-    def _work_on(self, request: Message) -> None:
-        if self._server is None:
-            return
-        try:
-            reply = self._server.handle(request)
-        except PowerCut:
-            self._power_failed()
-            return
-        if reply.takes + self.options.latency:
-            self._later(reply.takes + self.options.latency, lambda: self._answer(request, reply))
+    def _work(self) -> None:
+        """Carry out what waits, one request after the other."""
+        self._working = False
+        while self._queue and self._server is not None:
+            request = self._queue.popleft()
+            try:
+                reply = self._server.handle(request)
+            except PowerCut:
+                self._power_failed()
+                return
+            pause = self.options.work + reply.takes
+            if pause:
+                self._working = True
+                self._later(pause, partial(self._worked, request, reply))
+                return
+            self._answer_later(request, reply)
+
+    def _worked(self, request: Message, reply: Reply) -> None:
+        self._answer_later(request, reply)
+        self._work()
+
+    def _answer_later(self, request: Message, reply: Reply) -> None:
+        if self.options.latency:
+            self._later(self.options.latency, partial(self._answer, request, reply))
         else:
             self._answer(request, reply)
 
@@ -277,7 +303,8 @@ class VirtualMcubootNode:
         self._asked = False
         self._decoder = ConsoleDecoder()
         self._outstanding = 0
-        self._busy_until = 0.0
+        self._working = False
+        self._queue.clear()
 
     def _later(self, seconds: float, what: Callable[[], None]) -> None:
         handle: asyncio.TimerHandle

@@ -40,6 +40,9 @@ class NodeOptions(BaseModel):
     buf_count: Annotated[int, Field(ge=1)] = Field(
         default=4, description="requests that the node holds; more are lost"
     )
+    max_lines: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="requests of more console lines are lost, whatever buf-size says"
+    )
     latency: Seconds = Field(
         default=0.0, description="every answer comes so much later; requests may overlap"
     )
@@ -65,6 +68,10 @@ class NodeOptions(BaseModel):
     )
     mute_after: int | None = Field(
         default=None, description="falls silent after so many requests, until power-off"
+    )
+    worn_flash: bool = Field(
+        default=False,
+        description="one bit of every new image is written wrong, and the image list does not tell",
     )
     silent: bool = Field(default=False, description="never answers")
     watchdog: Seconds | None = Field(

@@ -26,6 +26,8 @@ _MODE_NUMBERS = {
     Mode.RAM_LOAD: 6,
     Mode.SERIAL_RECOVERY: 0,
 }
+_WORN = 0x40
+"""Where a worn flash loses a bit: in the body of every image."""
 _OLD_NUMBERS = {3: 5, 9: 6, 27: 6, 28: 6, 14: 3, 20: 3, 21: 3, 22: 3, 24: 3}
 """How Zephyr translates the image group's errors for clients of the original protocol."""
 
@@ -253,7 +255,10 @@ class AppServer:
         return Reply(self._take(self.upload, data), takes=self.options.slow_erase)
 
     def _take(self, upload: UploadState, data: bytes) -> Body:
-        self.slots.write(upload.image, upload.slot, upload.offset, data)
+        offset, written = upload.offset, data
+        if self.options.worn_flash and offset == 0:
+            written = data[:_WORN] + bytes((data[_WORN] ^ 0x10,)) + data[_WORN + 1 :]
+        self.slots.write(upload.image, upload.slot, offset, written)
         upload.offset += len(data)
         if upload.offset == upload.size:
             self.upload = None

@@ -1,9 +1,9 @@
 """A small world for these tests: images, a virtual node on a line in memory, and a flasher."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, TypeVar
+from functools import cache, wraps
+from typing import Any, ParamSpec
 
 from flashers.api import (
     Activate,
@@ -28,12 +28,12 @@ from tests.flashers.session import FakeSession
 from transports.virtual.clock import run_virtual
 from transports.virtual.memory import MemoryLine
 
-T = TypeVar("T")
+P = ParamSpec("P")
 
 PAGE = 256
-SMALL: Mapping[str, str] = {"page": str(PAGE), "slot-pages": "5"}
+SMALL = {"page": str(PAGE), "slot-pages": "5"}
 """A flash of few pages: an image has three, and every operation can be tried."""
-LARGE: Mapping[str, str] = {"page": "4096", "slot-pages": "33"}
+LARGE = {"page": "4096", "slot-pages": "33"}
 
 
 @cache
@@ -122,21 +122,11 @@ def world(
     return World(node, line, session, McubootFlasher(session, settings))
 
 
-def in_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run a test's coroutine in virtual time, with pytest's arguments passed on."""
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test's coroutine in virtual time, whatever it takes as arguments."""
 
-    def run(*args: Any, **kwargs: Any) -> None:
+    @wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
         run_virtual(test(*args, **kwargs))
 
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
-    run.__signature__ = __import__("inspect").signature(test)  # type: ignore[attr-defined]
     return run
-
-
-def virtually(make: Callable[[], Awaitable[T]]) -> T:
-    """Run one coroutine in virtual time."""
-
-    async def main() -> T:
-        return await make()
-
-    return run_virtual(main())

@@ -46,7 +46,8 @@ def tried(
     started = time.monotonic()
     for row in targets:
         target = Target(tuple(row["modules"]), tuple(row["tests"]), tuple(row.get("leave_out", ())))
-        if not any(is_asked_for(file, root, options.modules) for file in target.files(root)):
+        files = target.files(root)
+        if files and not any(is_asked_for(file, root, options.modules) for file in files):
             continue
         trial = Trial(root, target, equivalents, options.workers)
         try:

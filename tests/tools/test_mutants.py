@@ -141,6 +141,13 @@ def test_tests_that_fail_by_themselves_say_nothing(toy: Path) -> None:
     assert "test_toy.py" in output
 
 
+def test_a_target_without_modules_is_a_mistake_in_the_table(toy: Path) -> None:
+    (toy / "mutants.toml").write_text('[[target]]\nmodules = ["gone.py"]\ntests = ["test_toy.py"]\n')
+    code, _, output = run(toy)
+    assert code == 2
+    assert "gone.py" in output
+
+
 def all_changes(text: str, **members: tuple[str, ...]) -> list[str]:
     return [change.text for change in changes(ast.parse(text), members)]
 

@@ -8,8 +8,9 @@ end; what the server says about ranges and changes only saves bytes.
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from flashers.api.data import Digest
 from gateway.artifacts.errors import FetchDigestMismatch, FetchError, FetchFailed, FetchRefused, FetchTooLarge
@@ -20,15 +21,15 @@ from gateway.artifacts.http import (
     AskAgain,
     Complete,
     Later,
+    Meaning,
     Never,
     judge_answer,
     request_headers,
 )
+from gateway.artifacts.inflow import Inflow
 from gateway.artifacts.line import FetchLimits, Interrupted, Line
 from gateway.artifacts.partial import Origin, Partial
-
-if TYPE_CHECKING:
-    import aiohttp
+from transports.errors import TenderError
 
 FLOOR = 4096
 """Bytes that must come within each stall time-out; below about 70 bytes a second a line counts as dead."""
@@ -123,26 +124,39 @@ class Download:
         can_continue = want.digest is not None or (origin is not None and origin.validator is not None)
         have = partial.size if can_continue else 0
         async with self._line.get(url, request_headers(have, origin)) as answer:
-            meaning = judge_answer(answer.status, answer.headers, url=url, have=have, origin=origin)
-            match meaning:
-                case Complete():
-                    return
-                case Append(size):
-                    self._check_size(url, size)
-                    partial.one_piece = False
-                case Anew(fresh):
-                    self._check_size(url, fresh.size)
-                    await off_loop(lambda: partial.begin(fresh))
-                case AskAgain(why):
-                    await off_loop(lambda: partial.begin(Origin(url)))
-                    raise Interrupted(f"{url}: {why}")
-                case Later(why, after):
-                    raise Interrupted(f"{url}: {why}", after)
-                case Never(why):
-                    raise FetchRefused(f"{url}: {why}")
-                case _:
-                    assert_never(meaning)
-            await self._receive(url, answer.content)
+            inflow = Inflow(answer.content)
+            try:
+                meaning = judge_answer(answer.status, answer.headers, url=url, have=have, origin=origin)
+                if await self._begin(url, meaning):
+                    await self._receive(url, inflow)
+            finally:
+                left = await inflow.close()
+                if left:
+                    with suppress(TenderError):  # it is over anyway
+                        self._spend(left)
+
+    async def _begin(self, url: str, meaning: Meaning) -> bool:
+        """Prepare for the answer's body; False if none is needed any more."""
+        partial = self._partial
+        match meaning:
+            case Complete():
+                return False
+            case Append(size):
+                self._check_size(url, size)
+                partial.one_piece = False
+            case Anew(fresh):
+                self._check_size(url, fresh.size)
+                await off_loop(lambda: partial.begin(fresh))
+            case AskAgain(why):
+                await off_loop(lambda: partial.begin(Origin(url)))
+                raise Interrupted(f"{url}: {why}")
+            case Later(why, after):
+                raise Interrupted(f"{url}: {why}", after)
+            case Never(why):
+                raise FetchRefused(f"{url}: {why}")
+            case _:
+                assert_never(meaning)
+        return True
 
     def _check_size(self, url: str, size: int | None) -> None:
         most = self._want.limit if self._want.size is None else self._want.size
@@ -151,26 +165,19 @@ class Download:
         if size is not None and self._want.size is not None and size < self._want.size:
             raise FetchDigestMismatch(f"{url}: the server holds {size} bytes instead of {self._want.size}")
 
-    async def _receive(self, url: str, content: "aiohttp.StreamReader") -> None:
-        import aiohttp
-
-        ended = False
-        while not ended:
-            block = bytearray()
+    async def _receive(self, url: str, inflow: Inflow) -> None:
+        while True:
             try:
                 async with asyncio.timeout(self._limits.stall_timeout):
-                    while len(block) < FLOOR and not ended:
-                        chunk = await content.readany()
-                        ended = not chunk
-                        block += chunk
-            except (aiohttp.ClientError, OSError):  # a time-out is an OSError, too
-                await self._keep(url, bytes(block))
+                    data = await inflow.take(FLOOR)
+            except TimeoutError:
+                await self._keep(url, inflow.rest())
                 raise
-            await self._keep(url, bytes(block))
+            if not data:
+                return
+            await self._keep(url, data)
 
     async def _keep(self, url: str, data: bytes) -> None:
-        if not data:
-            return
         partial, want = self._partial, self._want
         most = want.limit if want.size is None else want.size
         try:

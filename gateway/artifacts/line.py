@@ -81,6 +81,11 @@ class Line:
 
         try:
             target = URL(url, encoded=True)
+            if target.scheme not in {"http", "https"} or not target.host:
+                raise FetchRefused(f"{url!r} is no http or https address")
+        except ValueError as error:
+            raise FetchRefused(f"{url!r} is no address: {error}") from error
+        try:
             async with asyncio.timeout(self._limits.reply_timeout):
                 answer = await self._session().get(
                     target,
@@ -90,8 +95,8 @@ class Line:
                 )
         except aiohttp.TooManyRedirects as error:
             raise FetchRefused(f"{url}: more than {self._limits.redirects} redirects") from error
-        except ValueError as error:  # among them every kind of address that is none
-            raise FetchRefused(f"{url}: cannot be asked: {error}") from error
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+            raise FetchRefused(f"{url}: leads to no address of a server: {error}") from error
         except TimeoutError as error:
             raise Interrupted(f"{url}: no answer within {self._limits.reply_timeout:g} s") from error
         except (aiohttp.ClientError, OSError) as error:

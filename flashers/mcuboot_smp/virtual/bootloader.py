@@ -90,8 +90,9 @@ class Bootloader:
     def _start(self, image: int) -> Running | None:
         match self.mode:
             case Mode.SWAP:
-                swap.finish(self.slots, image)
-                self._swap_if_asked(image)
+                # A swap that was interrupted is this boot's one swap: what it brought is started.
+                if not swap.finish(self.slots, image):
+                    self._swap_if_asked(image)
                 return self.valid(image, 0)
             case Mode.OVERWRITE:
                 self._copy_if_asked(image)

@@ -32,13 +32,13 @@ def begin(slots: Slots, image: int, kind: Swap, pages: int) -> None:
     slots.flash.program(at + _KIND, bytes((kind,)))
 
 
-def finish(slots: Slots, image: int) -> None:
-    """Do what is left of a swap that was begun; nothing if none was."""
+def finish(slots: Slots, image: int) -> bool:
+    """Do what is left of a swap that was begun; whether there was one."""
     at, _ = slots.journal(image)
     flash = slots.flash
     kind, low, high, finished = flash.read(at, _MARKS)
     if kind not in {*Swap}:
-        return
+        return False
     if finished != SET:
         for page in range(low | high << 8):
             _exchange(slots, image, page, at + _MARKS + 3 * page)
@@ -50,6 +50,7 @@ def finish(slots: Slots, image: int) -> None:
         slots.erase_trailer(image, 1)
         flash.program(at + _FINISHED, bytes((SET,)))
     _clear(slots, image)
+    return True
 
 
 def _exchange(slots: Slots, image: int, page: int, marks: int) -> None:

@@ -5,15 +5,26 @@ flash.  A test may have the power fail just before the n-th operation or in the
 middle of it; that is how "whatever dies, and when" becomes a finite list.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
-class PowerCut(Exception):  # noqa: N818 - it is an event of the simulation, not an error
+class PowerCut(Exception):
     """Power failed at a flash operation; the node's code stops here."""
 
 
-class FlashMisuse(Exception):  # noqa: N818
+class FlashMisuse(Exception):
     """The virtual node asked for what no flash can do: a bug of the virtual node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One erase or program as it is about to happen; ``number`` counts from 1, ``size`` is in bytes."""
+
+    number: int
+    address: int
+    size: int
+    erase: bool
 
 
 @dataclass(slots=True)
@@ -37,6 +48,8 @@ class SimFlash:
         self.data = bytearray(b"\xff" * size)
         self.operations = 0
         self.erases = 0
+        self.watch: Callable[[Operation], None] | None = None
+        """Called before every operation, where a test may look at the whole world or cut the power."""
         self._strict = erase_before_write
         self._cut: _Cut | None = None
 
@@ -57,7 +70,7 @@ class SimFlash:
             raise FlashMisuse(f"erase at {address:#x} is not at a page of {self.page}")
         blank = b"\xff" * self.page
         # A torn erase leaves the first half erased and the rest as it was.
-        self._operate(address, blank, self.page // 2)
+        self._operate(address, blank, self.page // 2, erase=True)
         self.erases += 1
 
     def program(self, address: int, data: bytes) -> None:
@@ -69,15 +82,19 @@ class SimFlash:
         old = self.data[address : address + len(data)]
         if self._strict and any(new & ~was for new, was in zip(data, old, strict=True)):
             raise FlashMisuse(f"programming {address:#x} without an erase")
-        self._operate(address, bytes(new & was for new, was in zip(data, old, strict=True)), len(data) // 2)
+        result = bytes(new & was for new, was in zip(data, old, strict=True))
+        self._operate(address, result, len(data) // 2, erase=False)
 
     def preload(self, address: int, data: bytes) -> None:
         """Put bytes there as a programmer on the bench would: not counted, never cut."""
         self.data[address : address + len(data)] = data
 
-    def _operate(self, address: int, result: bytes, torn_bytes: int) -> None:
+    def _operate(self, address: int, result: bytes, torn_bytes: int, *, erase: bool) -> None:
         self.operations += 1
-        cut, size = self._cut, len(result)
+        size = len(result)
+        if self.watch is not None:
+            self.watch(Operation(self.operations, address, size, erase))
+        cut = self._cut
         if cut is not None and self.operations >= cut.operation:
             self._cut = None
             if cut.torn:

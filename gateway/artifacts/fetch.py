@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from flashers.api.data import Digest
 from gateway.artifacts.download import Download, Want
+from gateway.artifacts.errors import FetchFailed
 from gateway.artifacts.files import off_loop
 from gateway.artifacts.line import FetchLimits, Line
 from gateway.artifacts.partial import Partial
@@ -85,13 +86,23 @@ class Fetcher:
             flight.urls.extend(urls)
         flight.waiting += 1
         try:
-            await asyncio.shield(flight.task)
+            # Not the task itself: its end by somebody else's doing is no cancellation of ours.
+            await asyncio.wait([flight.task])
         finally:
             flight.waiting -= 1
-            if not flight.waiting and not flight.task.done():
-                flight.ending = True
-                flight.task.cancel()
-                await asyncio.wait([flight.task])
+            if not flight.waiting:
+                await self._end(flight)
+        if flight.task.cancelled():
+            raise FetchFailed("the download was stopped")
+        flight.task.result()
+
+    async def _end(self, flight: _Flight) -> None:
+        if not flight.task.done():
+            flight.ending = True
+            flight.task.cancel()
+            await asyncio.wait([flight.task])
+        if not flight.task.cancelled():
+            flight.task.exception()  # whoever still waits has it; nobody else needs to hear of it
 
     async def _fly(self, digest: Digest, size: int, urls: list[str]) -> None:
         async with self._at_once:
@@ -157,10 +168,6 @@ class Fetcher:
 
     async def close(self) -> None:
         """End all downloads; what came of them is kept."""
-        flights = list(self._flights.values())
-        for flight in flights:
-            flight.ending = True
-            flight.task.cancel()
-        if flights:
-            await asyncio.wait([flight.task for flight in flights])
+        for flight in list(self._flights.values()):
+            await self._end(flight)
         await self._line.close()

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from flashers.api.data import Digest
 from gateway.artifacts.files import make_folder, named_trouble, off_loop, publish, read_bounded, write_whole
+from gateway.errors import ReleaseUnknown
 from gateway.releases.dsse import MAX_ENVELOPE
-from gateway.releases.errors import BadRelease, ReleaseConflict
+from gateway.releases.errors import ReleaseConflict
 from gateway.releases.release import Release, judge_release
 from gateway.trust.policy import Trusted, TrustPolicy
 from transports.errors import TenderError
@@ -100,11 +101,11 @@ class ReleaseShelf:
         """The release ``product:version``.
 
         Raises:
-            BadRelease: it is not on the shelf.
+            ReleaseUnknown: it is not on the shelf.
         """
         release = self._releases.get(name)
         if release is None:
-            raise BadRelease(f"no release {name!r} is known here", remedy="See `tender release list`.")
+            raise ReleaseUnknown(f"no release {name!r} is known here")
         return release
 
     def __iter__(self) -> Iterator[Release]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import ssl
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from tests.gateway.artifacts import server as acts
 from tests.gateway.artifacts.server import FileServer, serving
 from transports.errors import TenderError
 
+PROJECT = Path(__file__).resolve().parents[3]
 FIRMWARE = b"".join(b"%07d\n" % number for number in range(20_000))
 SIZE = len(FIRMWARE)
 DIGEST = Digest.sha256(FIRMWARE)
@@ -356,6 +358,19 @@ async def test_the_last_who_gives_up_ends_the_download_and_it_can_be_taken_up(wo
     assert server.requests[1]["Range"] == f"bytes={kept}-"
 
 
+async def test_stopping_the_service_ends_downloads_without_cancelling_who_waits(world: World) -> None:
+    never = asyncio.Event()
+    server = await world.server(FIRMWARE, acts.silent_after(60_000, never))
+    waiting = [asyncio.create_task(world.fetch(server)) for _ in range(3)]
+    await until(lambda: sum(world.wire) > 50_000)
+    await world.fetcher.close()
+    for task in waiting:
+        with pytest.raises(FetchFailed, match="stopped"):
+            await task
+    never.set()
+    assert world.store.usage().partial == sum(world.wire)
+
+
 async def test_a_download_cancelled_before_it_began_leaves_no_trace(world: World) -> None:
     server = await world.server()
     task = asyncio.create_task(world.fetch(server))
@@ -562,6 +577,17 @@ async def test_two_who_want_the_same_release_file_take_turns(world: World) -> No
     assert await asyncio.gather(*(lent(world, server) for _ in range(3))) == [FIRMWARE] * 3
 
 
+def test_a_gateway_that_fetches_nothing_loads_no_http_client_and_no_cryptography() -> None:
+    script = (
+        "import sys, gateway.artifacts.fetch, gateway.artifacts.backups, gateway.releases.add\n"
+        "import gateway.releases.shelf, gateway.trust.policy\n"
+        "print([name for name in ('aiohttp', 'cryptography', 'yarl') if name in sys.modules])\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, cwd=PROJECT)
+    assert done.stdout == "[]\n"
+
+
 deeds = st.sampled_from(
     [
         acts.answer_well,
@@ -589,8 +615,8 @@ deeds = st.sampled_from(
 )
 
 
-@given(first=st.lists(deeds, max_size=8), second=st.lists(deeds, max_size=8), restart=st.booleans())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=st.lists(deeds, max_size=5), second=st.lists(deeds, max_size=5), restart=st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_servers_do_the_right_bytes_come_or_a_named_error(
     tmp_path: Path, first: list[acts.Behave], second: list[acts.Behave], restart: bool
 ) -> None:

@@ -2,7 +2,7 @@
 
 from flashers.api import FlashError, NodeRefused, NotSupported, TransferRefused
 from flashers.mcuboot_smp.codec import SaidNo
-from flashers.mcuboot_smp.codec.words import ALREADY_PENDING, NEWER_VERSION, NO_FREE_SLOT, TOO_LARGE
+from flashers.mcuboot_smp.codec.words import NEWER_VERSION, TOO_LARGE
 
 
 class SmpRefused(NodeRefused):
@@ -46,7 +46,7 @@ class SlotTooSmall(TransferRefused):
 
 def transfer_refused(said: SaidNo) -> TransferRefused:
     """The error for a server that does not take an image."""
-    if said.image(NO_FREE_SLOT) or said.image(ALREADY_PENDING):
+    if said.slot_busy:
         return SlotBusy(f"the node has no slot free for a new image: {said}")
     if said.image(TOO_LARGE):
         return SlotTooSmall(f"the node's slot is too small: {said}")

@@ -33,8 +33,7 @@ from flashers.api import (
     Transfer,
 )
 from flashers.mcuboot_smp import commands, preflight
-from flashers.mcuboot_smp.codec.words import ALREADY_PENDING
-from flashers.mcuboot_smp.errors import SlotBusy, SmpRefused
+from flashers.mcuboot_smp.errors import ModeContradicted, SlotBusy, SmpRefused
 from flashers.mcuboot_smp.node import Node
 from flashers.mcuboot_smp.params import Mode, SmpParams
 from flashers.mcuboot_smp.state import ImageState
@@ -140,12 +139,14 @@ class McubootFlasher:
         holder = state.holder(number, identity)
         if holder is None:
             raise ImageMismatch(f"no slot of image {number} holds {identity}")
+        if self.params.mode.trial and (number, holder.slot) in state.for_good:
+            raise ModeContradicted("the node means to start the image for good, without a trial")
         if holder.active or holder.pending or self.params.mode.highest_wins:
             return
         try:
             state = await self.node.write_state({"hash": identity.value, "confirm": False})
         except SmpRefused as refused:
-            if refused.said.image(ALREADY_PENDING):
+            if refused.said.slot_busy:
                 raise SlotBusy("another image is pending on the node") from refused
             raise
         holder = state.holder(number, identity)

@@ -28,6 +28,8 @@ class ImageState:
     slots: tuple[Slot, ...]
     flagged: bool
     """At least one slot is said to be active, as applications do and bare loaders do not."""
+    for_good: frozenset[tuple[int, int]] = frozenset()
+    """Image and number of slots that are pending without a trial."""
 
     def active(self, image: int) -> Slot | None:
         """The slot that this image runs from."""
@@ -67,7 +69,13 @@ def read_state(body: Mapping[str, Any], mode: Mode) -> ImageState:
     """Read the answer to an image state request; entries that make no sense are left out."""
     listed = body.get("images")
     entries = listed[:_MOST_SLOTS] if isinstance(listed, list) else []
-    slots = [_slot(entry) for entry in entries if isinstance(entry, dict)]
+    entries = [entry for entry in entries if isinstance(entry, dict)]
+    slots = [_slot(entry) for entry in entries]
+    for_good = frozenset(
+        (slot.image, slot.slot)
+        for slot, entry in zip(slots, entries, strict=True)
+        if slot.pending and entry.get("permanent") is True
+    )
     flagged = any(slot.active for slot in slots)
     found = [slot for slot in slots if slot.image >= 0 and slot.slot >= 0]
     for image in {slot.image for slot in found}:
@@ -75,7 +83,7 @@ def read_state(body: Mapping[str, Any], mode: Mode) -> ImageState:
         if not any(slot.active for slot in mine):
             mine = [replace(slot, active=slot.slot == 0) for slot in mine]
         found = [slot for slot in found if slot.image != image] + _as_mode_says(mine, mode)
-    return ImageState(tuple(sorted(found, key=lambda slot: (slot.image, slot.slot))), flagged)
+    return ImageState(tuple(sorted(found, key=lambda slot: (slot.image, slot.slot))), flagged, for_good)
 
 
 def _slot(entry: Mapping[str, Any]) -> Slot:

@@ -49,6 +49,8 @@ class ImageCommand(IntEnum):
 
 NOT_SUPPORTED = 8
 """MGMT_ERR_ENOTSUP: the server does not know this command."""
+_BAD_STATE = 6
+"""MGMT_ERR_EBADSTATE."""
 _PASSING = frozenset({2, 10})
 """MGMT_ERR_ENOMEM and MGMT_ERR_EBUSY."""
 
@@ -109,7 +111,6 @@ NO_FREE_SLOT = 9
 NEWER_VERSION = 27
 ALREADY_PENDING = 28
 TOO_LARGE = 30
-CONFIRM_DENIED = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,13 @@ class SaidNo:
     def passing(self) -> bool:
         """The server lacks memory or is busy: the same request can succeed in a moment."""
         return self.group is None and self.number in _PASSING
+
+    @property
+    def slot_busy(self) -> bool:
+        """The slot is not to be had; the original protocol only says "not in this state"."""
+        if self.group is None:
+            return self.number == _BAD_STATE
+        return self.image(NO_FREE_SLOT) or self.image(ALREADY_PENDING)
 
     def image(self, number: int) -> bool:
         """Whether it is this error of the image group."""

@@ -155,6 +155,8 @@ class AppServer:
         """What the server thinks that the next boot does."""
         if self.mode in {Mode.SWAP, Mode.OVERWRITE, Mode.SERIAL_RECOVERY}:
             return self.bootloader.next_swap(image)
+        if self.mode is Mode.RAM_LOAD:
+            return None  # Zephyr reads the trailers here too, and they say nothing
         mine = self.slots.trailer(image, self.active(image))
         other = self.slots.trailer(image, 1 - self.active(image))
         if self.mode is Mode.DIRECT_XIP_REVERT:

@@ -43,9 +43,11 @@ class ServiceLost(TenderError):
 class Refused(TenderError):
     """The service answered with an error; code and remedy are the service's own."""
 
-    def __init__(self, code: str, message: str, remedy: str) -> None:
+    def __init__(self, code: str, message: str, remedy: str, *, retryable: bool = False) -> None:
         super().__init__(message, remedy=remedy)
-        self.code = code  # type: ignore[misc] # of this very answer, and not of a class
+        # Of this very answer, and not of a class.
+        self.code = code  # type: ignore[misc]
+        self.retryable = retryable  # type: ignore[misc]
 
 
 class Client:
@@ -90,7 +92,7 @@ class Client:
         if response.status >= 400:
             answer = json.loads(response.read())
             connection.close()
-            raise _refused(answer)
+            raise _refused(answer, response.status)
         connection.sock.settimeout(None)
         return Watching(connection, response)
 
@@ -106,7 +108,7 @@ class Client:
         finally:
             connection.close()
         if response.status >= 400:
-            raise _refused(answer)
+            raise _refused(answer, response.status)
         return answer
 
     def _connect(self) -> http.client.HTTPConnection:
@@ -144,9 +146,11 @@ def _path(place: tuple[str, ...], query: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
-def _refused(answer: Any) -> Refused:
+def _refused(answer: Any, status: int) -> Refused:
     error = answer["error"]
-    return Refused(error["code"], error["message"], error["remedy"])
+    # 409: somebody holds it just now; 5xx: the trouble is not with what was asked.
+    passing = status == 409 or status >= 500
+    return Refused(error["code"], error["message"], error["remedy"], retryable=passing)
 
 
 class Watching:

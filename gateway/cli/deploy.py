@@ -1,0 +1,176 @@
+"""``tender deploy``, ``deployments``, ``rollback``: what makes attempts, and waiting for them."""
+
+import argparse
+import os
+from typing import Any
+
+from gateway.cli import text
+from gateway.cli.attempts import print_attempts, why
+from gateway.cli.parsing import UsageError, add_command, client
+from gateway.cli.tables import print_json, print_table
+
+_CODES = (
+    "exit codes with --wait, the highest of all nodes:\n"
+    "  0 succeeded or already there   3 flashed, boot not provable   4 rolled back   5 failed\n"
+    "  6 refused   7 cancelled or not reached   8 wounded   9 changed by others"
+)
+
+
+def register(subparsers: Any) -> None:
+    """Add the commands that make attempts."""
+    deploy = add_command(
+        subparsers,
+        "deploy",
+        _deploy,
+        help="bring the selected nodes to a release",
+        example=f"tender deploy th-sensor 2.1.0 --label room=cellar --wait\n\n{_CODES}",
+    )
+    deploy.add_argument("product")
+    deploy.add_argument("version")
+    select = deploy.add_argument_group("which nodes (what is given must all hold)")
+    select.add_argument("--node", action="append", default=[], metavar="NODE", help="this one; repeatable")
+    select.add_argument(
+        "--profile", action="append", default=[], metavar="P", help="of this type; repeatable"
+    )
+    select.add_argument(
+        "--label", action="append", default=[], metavar="KEY=VALUE", help="with this label; repeatable"
+    )
+    select.add_argument("--all", action="store_true", help="every node that the release is for")
+    policy = deploy.add_argument_group("how (otherwise as configured)")
+    policy.add_argument(
+        "--no-rollback", choices=("refuse", "allow"), help="nodes that could not go back: refuse or allow"
+    )
+    policy.add_argument("--soak", type=float, metavar="S", help="seconds of health before it is confirmed")
+    policy.add_argument("--soak-after", type=float, metavar="S", help="seconds of health after that")
+    policy.add_argument("--deadline", type=float, metavar="S", help="begin no node later than in S seconds")
+    policy.add_argument("--max-in-parallel", type=int, metavar="N", help="at most N nodes at a time")
+    deploy.add_argument("--url", help="where the release's manifest is fetched if it is not here")
+    deploy.add_argument("--id", help="a name for it; the same name again is the same deployment")
+    deploy.add_argument("--wait", action="store_true", help="wait until every node has ended")
+    deploy.add_argument(
+        "--accept", choices=("readback",), help="with --wait: proved bytes without a proof of boot are good"
+    )
+    add_command(
+        subparsers,
+        "deployments",
+        _deployments,
+        help="list what was deployed, newest first",
+        example="tender deployments",
+    )
+    rollback = add_command(
+        subparsers,
+        "rollback",
+        _rollback,
+        help="bring a node back to its known-good",
+        example=f"tender rollback relay-2 --wait\n\n{_CODES}",
+    )
+    rollback.add_argument("node")
+    rollback.add_argument("--wait", action="store_true", help="wait until it has ended")
+
+
+def _deploy(arguments: argparse.Namespace) -> int:
+    select = {
+        "nodes": arguments.node,
+        "profiles": arguments.profile,
+        "labels": dict(map(_label, arguments.label)),
+        "all": arguments.all,
+    }
+    if not any(select.values()):
+        raise UsageError(
+            "no nodes were selected", remedy="Select by --node, --profile, --label KEY=VALUE, or --all."
+        )
+    policy = {
+        "no_rollback": arguments.no_rollback,
+        "soak": arguments.soak,
+        "soak_after": arguments.soak_after,
+        "deadline_s": arguments.deadline,
+        "max_in_parallel": arguments.max_in_parallel,
+    }
+    body = {
+        "id": arguments.id or f"{arguments.product}-{arguments.version}-{os.urandom(3).hex()}",
+        "product": arguments.product,
+        "version": arguments.version,
+        "select": select,
+        "policy": policy,
+        "manifest_url": arguments.url,
+    }
+    service = client(arguments)
+    deployment = service.post("deployments", body=body)
+    if arguments.wait:
+        from gateway.cli.waiting import wait_for_deployment
+
+        attempts = wait_for_deployment(service, deployment["id"], quiet=arguments.json)
+        return _ended(attempts, arguments, accept_readback=arguments.accept == "readback")
+    if arguments.json:
+        print_json(deployment)
+    else:
+        _print_deployments([deployment])
+        print("\n`tender watch` tells how it goes; `tender cancel` with its id ends it early.")
+    return 0
+
+
+def _deployments(arguments: argparse.Namespace) -> int:
+    deployments = client(arguments).get("deployments")
+    if arguments.json:
+        print_json(deployments)
+    else:
+        _print_deployments(deployments)
+    return 0
+
+
+def _rollback(arguments: argparse.Namespace) -> int:
+    service = client(arguments)
+    attempt = service.post("nodes", arguments.node, "rollback")
+    if arguments.wait:
+        from gateway.cli.waiting import wait_for_attempt
+
+        return _ended([wait_for_attempt(service, attempt["id"], quiet=arguments.json)], arguments)
+    if arguments.json:
+        print_json(attempt)
+    else:
+        print_attempts([attempt], empty="")
+    return 0
+
+
+def _ended(
+    attempts: list[dict[str, Any]], arguments: argparse.Namespace, *, accept_readback: bool = False
+) -> int:
+    from gateway.model.outcomes import EXIT_CODES, Outcome
+
+    if arguments.json:
+        print_json(attempts)
+    else:
+        print_attempts(attempts, empty="It came to no attempt: the nodes were not reached.")
+        for attempt in attempts:
+            if told := why(attempt):
+                print(f"\n{told}")
+    codes = dict(EXIT_CODES)
+    if accept_readback:
+        codes[Outcome.FLASHED] = 0
+    return max((codes[Outcome(attempt["outcome"])] for attempt in attempts), default=7)
+
+
+def _print_deployments(deployments: list[dict[str, Any]]) -> None:
+    print_table(
+        ("deployment", "release", "state", ">nodes", "outcomes", "asked by", "age"),
+        (
+            (
+                each["id"],
+                f"{each['product']} {each['version']}",
+                each["state"],
+                str(len(each["nodes"])),
+                ", ".join(f"{count} {outcome}" for outcome, count in each["outcomes"].items()) or "-",
+                each["asked_by"] or "-",
+                text.age(each["created"]),
+            )
+            for each in deployments
+        ),
+        empty="Nothing was deployed yet.",
+    )
+
+
+def _label(given: str) -> tuple[str, str]:
+    key, equals, value = given.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--label {given!r} is not KEY=VALUE")
+    return key, value

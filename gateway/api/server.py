@@ -7,9 +7,6 @@ and remedy.  Nothing here knows more of the gateway than :class:`~gateway.contro
 
 import asyncio
 import logging
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
@@ -18,7 +15,7 @@ from gateway.api import bodies
 from gateway.api.answers import answer_errors, line, many, one
 from gateway.api.listening import bound_socket
 from gateway.api.peer import asked_by
-from gateway.api.spool import spooled
+from gateway.api.spool import clear, spooled
 from gateway.control import Control
 from gateway.errors import AttemptUnknown, MessageMalformed
 
@@ -39,7 +36,7 @@ class ApiServer:
     Args:
         control: what can be asked.
         path: of the socket.
-        spool: a folder for files while they arrive.
+        spool: a folder for files while they arrive, and for nothing else.
     """
 
     def __init__(
@@ -59,6 +56,7 @@ class ApiServer:
             SocketInUse: a service answers there.
             SocketDenied: the socket cannot be made.
         """
+        clear(self._spool)
         app = web.Application(middlewares=[answer_errors], client_max_size=JSON_LIMIT)
         app.add_routes(self._routes())
         # A client that goes away does not take back what it asked for.
@@ -205,22 +203,6 @@ class ApiServer:
         finally:
             self._watching.discard(task)
             following.cancel()
-
-
-@asynccontextmanager
-async def serve_api(control: Control, path: Path, *, spool: Path | None = None) -> AsyncIterator[None]:
-    """The local API, for as long as the context lasts; ``spool`` is the system's temporary folder by default.
-
-    Raises:
-        SocketInUse: a service answers there.
-        SocketDenied: the socket cannot be made.
-    """
-    server = ApiServer(control, path, spool=spool or Path(tempfile.gettempdir()))
-    await server.start()
-    try:
-        yield
-    finally:
-        await server.stop()
 
 
 async def _body(request: web.Request, kind: type[bodies.Body]) -> bodies.Body:

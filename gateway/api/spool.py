@@ -11,6 +11,7 @@ from gateway.api.errors import BodyTooLarge
 from gateway.artifacts.files import named_trouble
 
 PIECE = 1 << 16
+_PREFIX = "upload-"
 
 
 class Pieces(Protocol):
@@ -42,11 +43,17 @@ async def spooled(body: Pieces, folder: Path, limit: int) -> AsyncIterator[Path]
         yield path
 
 
+def clear(folder: Path) -> None:
+    """Take away what a service left behind that was killed while something arrived."""
+    for left in folder.glob(f"{_PREFIX}*"):
+        left.unlink(missing_ok=True)
+
+
 @contextmanager
 def _private_file(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
     with named_trouble(f"write to {folder}"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = tempfile.NamedTemporaryFile(dir=folder, prefix="upload-", delete=False)  # noqa: SIM115
+        file = tempfile.NamedTemporaryFile(dir=folder, prefix=_PREFIX, delete=False)  # noqa: SIM115
     path = Path(file.name)
     try:
         yield file, path

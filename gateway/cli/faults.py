@@ -9,7 +9,7 @@ from gateway.config.nearest import nearest
 from transports.virtual.faults import FaultKind, FaultPlan
 
 POWER: Mapping[str, str] = {
-    "power-cut": "power fails just before the Nth flash operation, for 1 s (power-cut@40), or 5 (power-cut@40=5)",
+    "power-cut": "power fails just before the Nth flash operation, for 1 s or as said (power-cut@40=5)",
     "torn-write": "power fails in the middle of the Nth flash operation (torn-write@40)",
 }
 """Faults of every virtual node, whatever its flasher."""

@@ -17,7 +17,7 @@ from gateway.api.errors import SocketInUse
 from gateway.api.server import ApiServer
 from gateway.control import Control
 from gateway.model.outcomes import Outcome
-from tests.gateway.api.conftest import Ask
+from tests.gateway.api.conftest import Ask, left_behind
 from tests.gateway.api.world import World
 
 DEPLOY: dict[str, Any] = {"id": "d1", "product": "sensor", "version": "2.0.0", "select": {"all": True}}
@@ -216,12 +216,15 @@ async def test_a_socket_that_a_killed_service_left_is_taken_over(
     world: World, socket_path: Path, tmp_path: Path
 ) -> None:
     socket_path.parent.mkdir()
-    with socket.socket(socket.AF_UNIX) as left_behind:
-        left_behind.bind(str(socket_path))
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(socket_path))
     with pytest.raises(ServiceNotRunning):
         Client(socket_path).get("status")
-    server = ApiServer(world, socket_path, spool=tmp_path)
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "upload-half").write_bytes(b"what had arrived by then")
+    server = ApiServer(world, socket_path, spool=tmp_path / "spool")
     await server.start()
+    assert left_behind(tmp_path / "spool") == []
     assert await asyncio.to_thread(lambda: Client(socket_path).get("nodes"))
     await server.stop()
 
@@ -242,13 +245,24 @@ def test_without_a_service_the_client_says_so(tmp_path: Path) -> None:
         Client(tmp_path / "none.sock").watch()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may open every socket")
-async def test_without_the_right_to_ask_the_client_says_so(
-    server: ApiServer, ask: Ask, socket_path: Path
-) -> None:
-    os.chmod(socket_path, 0)  # noqa: PTH101 - not a wait
-    with pytest.raises(ServiceDenied):
-        await ask(lambda client: client.get("status"))
+def test_without_the_right_to_ask_the_client_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "tender.sock"
+    with socket.socket(socket.AF_UNIX) as service:
+        service.bind(str(path))
+        service.listen()
+        path.chmod(0)
+        child = os.fork()
+        if child == 0:
+            if os.geteuid() == 0:  # root may open every socket
+                os.setuid(65534)
+            try:
+                Client(path).get("status")
+            except ServiceDenied:
+                os._exit(42)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 42
 
 
 def _until(watching: Any, kind: str) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from gateway.attempt.steps import (
     counter_of,
     phase_of,
 )
-from gateway.model.outcomes import CancelReason, Direction, Origin, Outcome, Verdict
+from gateway.model.outcomes import CancelReason, Direction, Origin, Outcome, Phase, Verdict
 from gateway.model.records import Part, Record, Result, Target, Trouble
 
 
@@ -147,7 +147,7 @@ def checked(record: Record, step: CheckHealth, verdict: Verdict, why: Trouble | 
 
 def turn_back(record: Record, why: Trouble) -> Record:
     """From here on the node goes back; a target that the loader took back was tried."""
-    tried = record.tried or why.code in ("did-not-stay", "reverted-by-reset")
+    tried = record.tried or why.code in ("did-not-stay", "reverted-by-reset", "went-silent")
     return replace(record, direction=Direction.BACK, turned=why, tried=tried, error=None, mark=0)
 
 
@@ -199,20 +199,22 @@ def refuse(record: Record, reasons: tuple[Reason, ...], seen: Seen, *, at: Stamp
 def recovery_of(record: Record, new_id: int) -> Record:
     """The attempt that brings a wounded node back: the same intent, with fresh bounds.
 
-    Activations are kept, so that a target which never stays is not started for ever.
+    Activations are kept where the loader takes a target back, so that one which never
+    stays is not started for ever; with one slot a start that was lost costs nothing.
+    That somebody asked for the end is kept, too.
     """
     return replace(
         record,
         id=new_id,
         origin=Origin.RECOVERY,
+        phase=Phase.QUEUED,
         recovers=record.id,
         starts={},
         turns=0,
         resets=0,
         mark=0,
         error=None,
-        cancel=None,
-        cancel_by="",
+        activations=record.activations if record.rules.separate else 0,
         bytes_sent=0,
         seconds=0.0,
         evidence=(),

@@ -85,7 +85,7 @@ def _before_start(record: Record, observed: Observation) -> Step:
     final = record.error is not None and not record.error.retryable
     if final or _spent(record, Prepare()):
         runs = facts.boot_proved(record, seen)
-        return Finish(Outcome.FAILED if runs else Outcome.REFUSED, record.error or _NO_PROGRESS)
+        return Finish(Outcome.FAILED if runs else Outcome.REFUSED, _lack(record))
     return Prepare()
 
 
@@ -113,7 +113,8 @@ def _unreachable(record: Record, observed: Observation) -> Step:
 def _forward(record: Record, observed: Observation) -> Step:
     seen, parts = observed.seen, record.parts
     if Verdict.FAILED in (record.verdict, record.late_verdict):
-        return TurnBack(record.verdict_why or _UNHEALTHY)
+        step = _turn_back(record, seen, record.verdict_why or _UNHEALTHY)
+        return step if isinstance(step, TurnBack) else Finish(Outcome.WOUNDED, _NO_WAY_BACK)
     if all(facts.runs_want(record, part, seen) for part in parts):
         return _prove(record, observed)
     if record.error is not None and not record.error.retryable:
@@ -125,15 +126,17 @@ def _forward(record: Record, observed: Observation) -> Step:
 
 def _prove(record: Record, observed: Observation) -> Step:
     """The target runs: is it well, and does it stay?"""
+    seen = observed.seen
     if record.verdict is Verdict.OPEN:
-        return CheckHealth() if not _spent(record, CheckHealth()) else Judge(Verdict.FAILED, _NO_VERDICT)
+        check = CheckHealth()
+        return check if not _spent(record, check) else _judge_bad(record, seen, _NO_VERDICT)
     for part in record.parts:
-        if not facts.confirmed(part, observed.seen):
+        if not facts.confirmed(part, seen):
             confirm = Confirm(part.component.id)
-            return confirm if not _spent(record, confirm) else TurnBack(record.error or _NO_PROGRESS)
+            return confirm if not _spent(record, confirm) else _turn_back(record, seen, _lack(record))
     if record.late_verdict is Verdict.OPEN and record.rules.soak_after > 0:
         late = CheckHealth(late=True)
-        return late if not _spent(record, late) else Judge(Verdict.FAILED, _NO_VERDICT)
+        return late if not _spent(record, late) else _judge_bad(record, seen, _NO_VERDICT)
     return Finish(Outcome.SUCCEEDED)
 
 
@@ -143,15 +146,14 @@ def _in_place(record: Record, observed: Observation) -> Step:
     for part in record.parts:
         if not facts.holds_want(record, part, seen):
             transfer = Transfer(part.component.id)
-            if _spent(record, transfer):
-                return _turn_back(record, seen, record.error or _NO_PROGRESS)
-            return transfer
+            return transfer if not _spent(record, transfer) else _turn_back(record, seen, _lack(record))
     if not record.rules.boot:
         return Finish(Outcome.FLASHED, _BOOT_NOT_PROVABLE)
     activate = Activate(_ids(record.parts))
-    if record.activations < record.rules.bounds.activations and not _spent(record, activate):
+    started = record.activations + record.resets  # a restart of ours starts the firmware, too
+    if started < record.rules.bounds.activations and not _spent(record, activate):
         return activate
-    return Judge(Verdict.FAILED, _DID_NOT_BOOT)
+    return _judge_bad(record, seen, _DID_NOT_BOOT)
 
 
 def _through_slots(record: Record, observed: Observation) -> Step:
@@ -161,33 +163,54 @@ def _through_slots(record: Record, observed: Observation) -> Step:
     for part in open_parts:
         if facts.holds_want(record, part, seen) or facts.staged(record, part, seen):
             continue
-        if record.activations:
+        if record.activations and not record.tried:
             # It was there when it was activated, and now the slot is empty.
-            return TurnBack(_REJECTED)
+            return _turn_back(record, seen, _REJECTED)
+        if _was_taken_back(record):
+            return _turn_back(record, seen, _REVERTED_BY_RESET)
         transfer = Transfer(part.component.id)
-        return transfer if not _spent(record, transfer) else TurnBack(record.error or _NO_PROGRESS)
+        return transfer if not _spent(record, transfer) else _turn_back(record, seen, _lack(record))
     if all(facts.holds_want(record, part, seen) for part in open_parts) and seen.role is Role.APP:
         if all(facts.confirmed(part, seen) for part in open_parts):
             return Finish(Outcome.FLASHED, _EVIDENCE_TOO_WEAK)
-        return TurnBack(_EVIDENCE_TOO_WEAK)
+        return _turn_back(record, seen, _EVIDENCE_TOO_WEAK)
+    if any(facts.on_trial(record, part, seen) for part in record.parts) and not _spent(record, Revert()):
+        # Only some were started, and the reset that starts the others takes these back.
+        return Revert()
     activate = Activate(_ids(open_parts))
-    if _spent(record, activate):
-        return TurnBack(record.error or _NO_PROGRESS)
-    if record.activations and all(
+    under_way = record.activations and all(
         facts.armed(record, part, seen) or facts.holds_want(record, part, seen) for part in open_parts
-    ):
-        return replace(activate, again=True)
-    if record.activations >= record.rules.bounds.activations:
-        return TurnBack(_REVERTED_BY_RESET if record.tried else _DID_NOT_STAY)
-    return activate
+    )
+    if not under_way and _was_taken_back(record):
+        return _turn_back(record, seen, _REVERTED_BY_RESET if record.tried else _DID_NOT_STAY)
+    if _spent(record, activate):
+        return _turn_back(record, seen, _lack(record))
+    return replace(activate, again=bool(under_way))
+
+
+def _was_taken_back(record: Record) -> bool:
+    """Whether a target that was started, and is not running, had its chance."""
+    fell_silent = record.resets > 0 or record.recovers is not None
+    if record.rules.trial_boot and record.activations and fell_silent:
+        return True
+    return record.activations >= record.rules.bounds.activations
 
 
 def _turn_back(record: Record, seen: Seen, why: Trouble) -> Step:
-    """Go back, unless there is nothing to go back to: then the target stays what a recovery wants."""
-    stranded = any(
-        facts.firmware(facts.active(part, seen)) is None and part.known_good is None for part in record.parts
-    )
+    """Go back, unless there is no way: then the target stays what a recovery tries for."""
+    stranded = any(facts.is_stranded(record, part, seen) for part in record.parts)
     return Finish(Outcome.WOUNDED, why) if stranded else TurnBack(why)
+
+
+def _judge_bad(record: Record, seen: Seen, why: Trouble) -> Step:
+    """Hold it against the target that nothing good was heard of it; without a way back that helps nobody."""
+    stranded = any(facts.is_stranded(record, part, seen) for part in record.parts)
+    return Finish(Outcome.WOUNDED, why) if stranded else Judge(Verdict.FAILED, why)
+
+
+def _lack(record: Record) -> Trouble:
+    """Why a step was begun in vain: its last error, or that it changed nothing."""
+    return record.error or _NO_PROGRESS
 
 
 # The way back
@@ -239,27 +262,31 @@ def _back_there(record: Record, observed: Observation) -> Step:
     seen, parts = observed.seen, record.parts
     if not all(facts.runs_back(record, part, seen) for part in parts):
         if not record.rules.boot:
-            return _ended_back(record)
-        activate = Activate(_ids(parts), back=True)
-        return activate if not _spent(record, activate) else Finish(Outcome.WOUNDED, _DID_NOT_BOOT)
+            return _ended_back(record, seen)
+        restart = Activate(_ids(parts), back=True, again=True)
+        if not _spent(record, restart):
+            return restart
+        if seen.role is Role.APP and all(facts.confirmed(part, seen) for part in parts):
+            return Finish(Outcome.FLASHED, _EVIDENCE_TOO_WEAK, record.back_kind)
+        return Finish(Outcome.WOUNDED, _DID_NOT_BOOT)
     for part in parts:
         if not facts.confirmed(part, seen):
             confirm = Confirm(part.component.id, back=True)
             if _spent(record, confirm):
-                return Finish(Outcome.WOUNDED, record.error or _NO_PROGRESS)
+                return Finish(Outcome.WOUNDED, _lack(record))
             return confirm
-    return _ended_back(record)
+    return _ended_back(record, seen)
 
 
-def _ended_back(record: Record) -> Finish:
+def _ended_back(record: Record, seen: Seen) -> Finish:
     """The node is back; say whether there was anything to take back."""
     kind = record.back_kind
-    if kind is RollbackKind.NONE and record.tried:
+    if kind is RollbackKind.NONE and record.tried and record.rules.trial_boot:
         # It was started, and is gone without our doing: that was the loader.
         kind = RollbackKind.BOOTLOADER
     if record.cancel is not None and record.verdict is not Verdict.FAILED:
         return Finish(_ENDED_BY[record.cancel], record.turned, kind)
-    if kind is RollbackKind.NONE:
+    if kind is RollbackKind.NONE and all(facts.holds_before(record, part, seen) for part in record.parts):
         return Finish(Outcome.FAILED, record.turned)
     return Finish(Outcome.ROLLED_BACK if record.rules.boot else Outcome.FLASHED, record.turned, kind)
 
@@ -271,7 +298,7 @@ def _give_up(record: Record, observed: Observation) -> Step:
         proved = facts.boot_proved(record, seen)
         return Finish(Outcome.FAILED if proved else Outcome.REFUSED, _NO_PROGRESS)
     if all(facts.at_rest(record, part, seen) for part in parts):
-        return _ended_back(replace(record, turned=record.turned or _NO_PROGRESS))
+        return _ended_back(replace(record, turned=record.turned or _NO_PROGRESS), seen)
     return Finish(Outcome.WOUNDED, _NO_PROGRESS)
 
 

@@ -4,7 +4,7 @@ Each is a small predicate over (record, seen), so that ``decide`` itself can be 
 as sentences.
 """
 
-from flashers.api import EvidenceKind, Firmware, Of, Role, Seen, Slot
+from flashers.api import EvidenceKind, Firmware, Of, Role, RollbackKind, Seen, Slot
 from flashers.api.versions import same_version
 from gateway.model.records import Part, Record
 
@@ -70,6 +70,11 @@ def holds_back(record: Record, part: Part, seen: Seen) -> bool:
     return is_back(record, part, firmware(active(part, seen)))
 
 
+def holds_before(record: Record, part: Part, seen: Seen) -> bool:
+    """Whether what it had before lies where the node boots from."""
+    return same(record, part.before, firmware(active(part, seen)))
+
+
 def runs_want(record: Record, part: Part, seen: Seen) -> bool:
     """Whether the node runs the target, proved."""
     return (
@@ -118,6 +123,18 @@ def on_trial(record: Record, part: Part, seen: Seen) -> bool:
     return not confirmed(part, seen) and not holds_back(record, part, seen)
 
 
+def is_stranded(record: Record, part: Part, seen: Seen) -> bool:
+    """Whether it is not where it was before, or will not stay there, and nothing leads back."""
+    if on_trial(record, part, seen):
+        return False
+    if holds_back(record, part, seen) and not armed(record, part, seen):
+        return False
+    if record.rollback is RollbackKind.NONE:
+        return True
+    leads_back = holds_back(record, part, seen) or back_waits(record, part, seen)
+    return not leads_back and part.known_good is None
+
+
 def at_rest(record: Record, part: Part, seen: Seen) -> bool:
     """Whether the node is on what it had before or the known-good, and would stay there."""
     there = runs_back(record, part, seen) or (not record.rules.boot and holds_back(record, part, seen))
@@ -130,9 +147,10 @@ def staged(record: Record, part: Part, seen: Seen) -> bool:
 
 
 def armed(record: Record, part: Part, seen: Seen) -> bool:
-    """Whether the node's next reset starts the target."""
+    """Whether the node's next reset starts something that is none of its past: the target, as a rule."""
     slot = standby(part, seen)
-    return slot is not None and slot.pending and is_want(record, part, firmware(slot))
+    waits = firmware(slot)
+    return slot is not None and slot.pending and waits is not None and not is_back(record, part, waits)
 
 
 def back_waits(record: Record, part: Part, seen: Seen) -> bool:

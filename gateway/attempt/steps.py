@@ -50,7 +50,7 @@ class Transfer:
 class Activate:
     """Start the images of these components.
 
-    ``again`` repeats a restart that never happened and is not counted.
+    ``again`` starts what is armed or in place already: it takes no activation, and switches no slot.
     """
 
     components: tuple[str, ...]

@@ -1,7 +1,7 @@
 """What the local API answers instead of what was asked, and with which status."""
 
 from gateway.artifacts.errors import DiskFull, DiskTrouble
-from gateway.errors import AttemptUnknown, NodeBusy, NodeUnknown, ProbeCosts, ReleaseUnknown, RequestError
+from gateway.errors import AttemptUnknown, NodeBusy, NodeUnknown, ReleaseUnknown, RequestError
 from gateway.trust.errors import TrustError
 from transports.errors import LinkBusy, LinkError, TenderError
 
@@ -41,7 +41,6 @@ STATUS: tuple[tuple[type[TenderError], int], ...] = (
     (ReleaseUnknown, 404),
     (NoSuchPath, 404),
     (NodeBusy, 409),
-    (ProbeCosts, 409),
     (LinkBusy, 409),
     (TrustError, 403),
     (LinkError, 503),

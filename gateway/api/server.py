@@ -27,6 +27,8 @@ UPLOAD_LIMIT = 512 << 20
 """Bytes of a release file."""
 HEARTBEAT = 15.0
 """Seconds without news after which a watcher is sent an empty line, to learn whether it is still there."""
+LAST_WORDS = 0.2
+"""Seconds without news after which a watcher of a stopping service has heard everything."""
 BACKLOG = 64
 
 
@@ -47,7 +49,7 @@ class ApiServer:
         self._spool = spool
         self._upload_limit = upload_limit
         self._runner: web.AppRunner | None = None
-        self._watching: set[asyncio.Task[object]] = set()
+        self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         """Listen.
@@ -57,6 +59,7 @@ class ApiServer:
             SocketDenied: the socket cannot be made.
         """
         clear(self._spool)
+        self._stopping.clear()
         app = web.Application(middlewares=[answer_errors], client_max_size=JSON_LIMIT)
         app.add_routes(self._routes())
         # A client that goes away does not take back what it asked for.
@@ -76,8 +79,7 @@ class ApiServer:
         if self._runner is None:
             return
         self._path.unlink(missing_ok=True)
-        for task in self._watching:
-            task.cancel()
+        self._stopping.set()
         await self._runner.cleanup()
         self._runner = None
 
@@ -183,13 +185,18 @@ class ApiServer:
         # Whoever has read the answer's head is told of everything that happens from then on.
         await asyncio.sleep(0)
         response = web.StreamResponse(headers={"Content-Type": "application/jsonl"})
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine runs in one
-        self._watching.add(task)
+        stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await response.prepare(request)
             while True:
-                await asyncio.wait({following}, timeout=HEARTBEAT)
+                await asyncio.wait(
+                    {following, stopping}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
+                )
+                if stopping.done():
+                    # What has happened so far is still told, the farewell included.
+                    await asyncio.wait({following}, timeout=LAST_WORDS)
+                    if not following.done():
+                        return response
                 if not following.done():
                     await response.write(b"\n")
                     continue
@@ -201,7 +208,7 @@ class ApiServer:
         except ConnectionError:
             return response
         finally:
-            self._watching.discard(task)
+            stopping.cancel()
             following.cancel()
 
 

@@ -64,7 +64,7 @@ async def test_every_error_comes_with_its_code_and_its_remedy(ask: Ask) -> None:
         ("GET", "/v1/attempts/" + "9" * 40, None, 404, "attempt-unknown"),
         ("GET", "/v1/nothing", None, 404, "path-unknown"),
         ("DELETE", "/v1/nodes", None, 405, "path-unknown"),
-        ("POST", "/v1/nodes/attic/probe", b"{}", 409, "probe-costs"),
+        ("POST", "/v1/nodes/attic/probe", b"{}", 422, "probe-costs"),
         ("POST", "/v1/nodes/attic/probe", b'{"allow": true}', 422, "message-malformed"),
         ("POST", "/v1/nodes/attic/probe", b"\xff\x00", 422, "message-malformed"),
         ("POST", "/v1/nodes/attic/rollback", b"", 422, "no-known-good"),

@@ -56,6 +56,10 @@ class World:
         self.asked: list[str] = []
         self.files: list[bytes] = []
         self.desired_revision = 0
+        self.watched = asyncio.Event()
+        """Set when somebody begins to look on."""
+        self.ended = asyncio.Event()
+        """Set when a deployment has ended."""
         self._queues: list[asyncio.Queue[Event | Progress]] = []
         self._sequence = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -205,6 +209,7 @@ class World:
     async def watch(self) -> AsyncIterator[Event | Progress]:
         queue: asyncio.Queue[Event | Progress] = asyncio.Queue()
         self._queues.append(queue)
+        self.watched.set()
         try:
             while True:
                 yield await queue.get()
@@ -244,6 +249,7 @@ class World:
             self._end(view, self.ends.get(view.node, Outcome.SUCCEEDED))
         self.deployment_views[deployment.id] = replace(deployment, state="done")
         self.tell("deployment.done", deployment=deployment.id)
+        self.ended.set()
 
     def _begin(self, node: str, deployment: str | None, origin: str) -> AttemptView:
         number = len(self.attempt_views) + 1

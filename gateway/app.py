@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import cast
 
 from gateway.artifacts.backups import BackupStore
@@ -150,7 +150,14 @@ def _hooks(registry: Registry) -> Callable[[str], Hook]:
     return lambda name: cast(Hook, registry.health_hook(name))
 
 
-def _api(gateway: Gateway) -> AbstractAsyncContextManager[None]:
-    from gateway.api.server import serve_api
+@asynccontextmanager
+async def _api(gateway: Gateway) -> AsyncIterator[None]:
+    from gateway.api.server import ApiServer  # the tests of a gateway's parts need no HTTP
 
-    return serve_api(gateway, gateway.site.config.socket)
+    config = gateway.site.config
+    server = ApiServer(gateway, config.socket, spool=config.state / "spool")
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop()

@@ -152,6 +152,12 @@ class Runner:
     async def _do(self, step: Step, seen: Seen) -> None:
         before = self.record.phase
         self.record = advance.begin(self.record, step)
+        if isinstance(step, Judge | TurnBack):
+            # Nothing is done to the node: what it means is all there is to write.
+            self.record = advance.succeed(self.record, step)
+            self._fresh = seen
+            await self._save(told=isinstance(step, TurnBack))
+            return
         await self._save(told=self.record.phase is not before)
         log.info("node=%s attempt=%d phase=%s", self.record.node, self.record.id, self.record.phase)
         self._step = step
@@ -168,7 +174,7 @@ class Runner:
         finally:
             self._step = None
         self._count_bytes()
-        await self._save(told=isinstance(step, TurnBack))
+        await self._save()
 
     async def _failed(self, step: Step, error: TenderError) -> None:
         name = type(step).__name__.lower()
@@ -198,8 +204,8 @@ class Runner:
                 await self.session.reset(self.around.node_type.profile.reset)
                 self._silent_since = None  # it has its boot deadline again
                 return None
-            case _:  # Judge and TurnBack change nothing but the record
-                return seen
+            case _:
+                raise PluginBug(f"{step} is not to be done to a node")
 
     # The verbs
 
@@ -445,7 +451,7 @@ class Runner:
         self.session.last_activity = self._now()
         while True:
             quiet = self._now() - self.session.last_activity
-            if isinstance(self._step, CheckHealth | Prepare | Judge | TurnBack):
+            if isinstance(self._step, CheckHealth | Prepare):
                 quiet = 0.0  # a soak is quiet on purpose; these steps have bounds of their own
             done, _ = await asyncio.wait({task}, timeout=max(_STEP_STALL_S - quiet, 0.1))
             if done:

@@ -1,0 +1,104 @@
+"""Who is in the fleet, what is wrong with each, and how it has to end.
+
+The demo fails if any node ends otherwise: it is a test that can be looked at.
+"""
+
+from dataclasses import dataclass
+
+from gateway.model.outcomes import Outcome
+
+OLD, NEW = "1.0.0", "1.1.0"
+SENSOR, RELAY = "demo-th-sensor", "demo-relay"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A node of the demo.
+
+    ``variant`` chooses its artifact in the release; ``cut_at`` is the flash operation at
+    which its power fails, for a moment or (``stays_off``) until it was reported wounded.
+    ``ends`` are the outcomes in order: a wounded node has a second one, its recovery's.
+    """
+
+    name: str
+    profile: str
+    story: str
+    ends: tuple[Outcome, ...] = (Outcome.SUCCEEDED,)
+    rollback: str = "none"
+    runs: str = NEW
+    variant: str | None = None
+    cut_at: int | None = None
+    stays_off: bool = False
+    starts_with: str = OLD
+    sends_nothing: bool = False
+
+
+UNWELL, FOREIGN_KEY, OTHER_BOARD = "rev-b", "rev-c", "rev-d"
+
+FLEET: tuple[Actor, ...] = (
+    Actor("th-1", SENSOR, "an ordinary update"),
+    Actor("th-2", SENSOR, "an ordinary update"),
+    Actor(
+        "th-3",
+        SENSOR,
+        "boots, fails its health check, is taken back by its loader",
+        ends=(Outcome.ROLLED_BACK,),
+        rollback="bootloader",
+        runs=OLD,
+        variant=UNWELL,
+    ),
+    Actor(
+        "th-4",
+        SENSOR,
+        "its loader rejects the image's key",
+        ends=(Outcome.FAILED,),
+        runs=OLD,
+        variant=FOREIGN_KEY,
+    ),
+    Actor("th-5", SENSOR, "loses power in the middle of the transfer", cut_at=5),
+    Actor(
+        "th-6",
+        SENSOR,
+        "runs the target already",
+        ends=(Outcome.ALREADY_THERE,),
+        starts_with=NEW,
+        sends_nothing=True,
+    ),
+    Actor(
+        "th-7",
+        SENSOR,
+        "falls silent, and is brought back when it answers",
+        ends=(Outcome.WOUNDED, Outcome.SUCCEEDED),
+        cut_at=4,
+        stays_off=True,
+    ),
+    Actor("relay-1", RELAY, "an ordinary update"),
+    Actor("relay-2", RELAY, "an ordinary update"),
+    Actor(
+        "relay-3",
+        RELAY,
+        "boots, fails its health check, gets its known-good again",
+        ends=(Outcome.ROLLED_BACK,),
+        rollback="reflash",
+        runs=OLD,
+        variant=UNWELL,
+    ),
+    Actor("relay-4", RELAY, "loses power in the middle of the transfer", cut_at=60),
+    Actor(
+        "relay-5",
+        RELAY,
+        "the image is for other hardware",
+        ends=(Outcome.REFUSED,),
+        runs=OLD,
+        variant=OTHER_BOARD,
+        sends_nothing=True,
+    ),
+    Actor(
+        "relay-6",
+        RELAY,
+        "falls silent half-written, and is brought back when it answers",
+        ends=(Outcome.WOUNDED, Outcome.SUCCEEDED),
+        cut_at=70,
+        stays_off=True,
+    ),
+)

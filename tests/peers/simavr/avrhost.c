@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -47,7 +48,7 @@
 static avr_t *avr;
 static avr_uart_t *uart;
 static avr_irq_t *uart_input;
-static int master, watch, openings;
+static int master, slave, watch, openings;
 static int muted;
 static long pages, cut_at = -1, tear_at = -1;
 static uint8_t queue[65536];
@@ -157,6 +158,10 @@ static void on_uart_output(struct avr_irq_t *irq, uint32_t value, void *paramete
 {
     (void)irq, (void)parameter;
     uint8_t byte = as_received((uint8_t)value);
+    int unseen = 0;
+    ioctl(watch, FIONREAD, &unseen);
+    if (unseen)
+        return; /* the port was just closed, or opened, which ends this byte in a reset */
     if (openings > 0 && !muted && write(master, &byte, 1) < 0 && errno != EAGAIN)
         die("pty"); /* a full line loses bytes, and a closed one all of them */
 }
@@ -185,13 +190,12 @@ static void open_pty(const char *name)
     if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0)
         die("pty");
     const char *path = ptsname(master);
-    int slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
     struct termios raw;
+    slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (slave < 0 || tcgetattr(slave, &raw) < 0)
         die(path);
     cfmakeraw(&raw); /* nothing is echoed before the client has set its line */
     tcsetattr(slave, TCSANOW, &raw);
-    close(slave);
     watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (watch < 0 || inotify_add_watch(watch, path, IN_OPEN | IN_CLOSE) < 0)
         die("inotify");
@@ -219,13 +223,12 @@ static void look_at_openings(void)
     for (ssize_t at = 0; at < size;) {
         struct inotify_event *event = (struct inotify_event *)(events + at);
         if (event->mask & IN_OPEN && openings++ == 0) {
+            tcflush(slave, TCIFLUSH); /* what nobody read before is not there to be read now */
             printf("open\n");
             reset("opened");
         }
-        if (event->mask & IN_CLOSE && openings > 0 && --openings == 0) {
-            tcflush(master, TCOFLUSH);
+        if (event->mask & IN_CLOSE && openings > 0 && --openings == 0)
             printf("close\n");
-        }
         at += sizeof *event + event->len;
     }
 }
@@ -266,8 +269,7 @@ static void look_outside(int64_t until)
         wait = until - now_ns();
         struct timespec timeout = {0, wait > 0 ? wait : 0};
         struct pollfd sources[] = {{watch, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}, {master, POLLIN, 0}};
-        /* With the port closed the PTY is always ready (POLLHUP), so it is left out. */
-        if (ppoll(sources, openings > 0 ? 3 : 2, &timeout, NULL) <= 0)
+        if (ppoll(sources, 3, &timeout, NULL) <= 0)
             return;
         if (sources[0].revents)
             look_at_openings();

@@ -24,8 +24,11 @@ def host() -> Path:
     library = library_file("libsimavr.a")
 
     def compile_to(output: Path) -> None:
+        # A C library that is unpacked and not installed is found, and linked, below its own root.
+        unpacked = debian.file("usr/include/stdio.h").is_relative_to(debian.UNPACKED)
+        root = [f"--sysroot={debian.UNPACKED}"] if unpacked else []
         folders = [f"-I{headers.parent}", f"-I{headers}"]
-        run("gcc", "-O2", "-Wall", *folders, source, library, "-o", output)
+        run("gcc", "-O2", "-Wall", "-static", *root, *folders, source, library, "-o", output)
 
     return built("avrhost", "", [source, library], compile_to)
 

@@ -15,6 +15,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "trouble.  It ends with 0 only if each node ended as scripted and upstream was told so.",
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the gateway's state and log here")
+    parser.add_argument("--picture", type=Path, metavar="SVG", help="a picture of the end goes here")
     parser.set_defaults(run=run)
     return parser
 
@@ -23,4 +24,5 @@ def run(arguments: argparse.Namespace) -> int:
     """Play the demo."""
     from gateway.demo.play import play
 
-    return asyncio.run(play(keep=arguments.keep.absolute() if arguments.keep else None))
+    keep = arguments.keep.absolute() if arguments.keep else None
+    return asyncio.run(play(keep=keep, picture=arguments.picture))

@@ -17,7 +17,7 @@ from flashers.api import Digest, VirtualNode, VirtualSetup
 from gateway.api.client import Client, Refused, ServiceLost, ServiceNotRunning
 from gateway.demo.broker import broker
 from gateway.demo.listener import Listener
-from gateway.demo.screen import Screen, final_table, make_console
+from gateway.demo.screen import Screen, final_table, make_console, save_picture
 from gateway.demo.script import FLEET, NEW, OLD, RELAY, SENSOR, Actor
 from gateway.demo.stage import PRODUCT, Stage, set_stage
 from gateway.plugins.registry import Registry
@@ -31,13 +31,21 @@ _READY_S = 20.0
 _STOP_S = 15.0
 
 
-async def play(*, keep: Path | None = None) -> int:
+async def play(*, keep: Path | None = None, picture: Path | None = None) -> int:
     """Play it; 0 if every node ended as scripted and upstream was told so, else 1.
 
     Args:
         keep: leave the gateway's folder here instead of in a temporary one.
+        picture: an SVG of what was shown at the end goes here.
     """
-    console = make_console()
+    console = make_console(record=picture is not None)
+    code = await _play(console, keep)
+    if picture is not None:
+        save_picture(console, picture)
+    return code
+
+
+async def _play(console: Console, keep: Path | None) -> int:
     async with AsyncExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tender-demo-")))
         folder.mkdir(parents=True, exist_ok=True)

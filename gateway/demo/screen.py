@@ -1,7 +1,9 @@
 """What a person sees while the fleet is updated: a bar for each node, and then the table."""
 
+import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from rich.console import Console
@@ -20,6 +22,7 @@ _STYLES = {
     "wounded": "bold red",
 }
 _BAR = 24
+_WIDTH = 150
 
 
 class Screen:
@@ -88,7 +91,15 @@ def final_table(rows: list[list[str]], headers: list[str]) -> Table:
     return table
 
 
-def make_console() -> Console:
+def make_console(*, record: bool = False) -> Console:
     """Standard output, wide enough for the table where nobody says how wide it is."""
-    console = Console(file=sys.stdout, highlight=False)
-    return console if console.is_terminal else Console(file=sys.stdout, width=150, highlight=False)
+    console = Console(file=sys.stdout, highlight=False, record=record)
+    if console.is_terminal:
+        return console
+    return Console(file=sys.stdout, width=_WIDTH, highlight=False, record=record)
+
+
+def save_picture(console: Console, path: Path) -> None:
+    """What the console was told, as an SVG that loads nothing from anywhere."""
+    picture = console.export_svg(title="make demo", clear=True)
+    path.write_text(re.sub(r"@font-face\s*\{.*?\}\s*", "", picture, flags=re.DOTALL))

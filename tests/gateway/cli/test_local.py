@@ -37,11 +37,11 @@ VERBS: list[tuple[str, ...]] = [
     ("release", "list"),
 ]
 GROUPS = {"node", "attempt", "profiles", "baseline", "release"}
+CALLS: list[tuple[str, ...]] = [*VERBS]
+CALLS.extend((name,) for name in COMMANDS if name not in GROUPS)
 
 
-@pytest.mark.parametrize(
-    "command", [(name,) for name in COMMANDS if name not in GROUPS] + VERBS, ids=" ".join
-)
+@pytest.mark.parametrize("command", CALLS, ids=" ".join)
 def test_every_command_has_help_with_json(
     command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:

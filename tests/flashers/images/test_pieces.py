@@ -15,6 +15,7 @@ from flashers.images import (
     ImageOverlap,
     IntoBootSection,
     OutsidePart,
+    WrongFormat,
     compile_stamp,
     extents_digest,
     merged,
@@ -41,6 +42,25 @@ def test_a_raw_file_may_fill_the_application_area_and_no_more() -> None:
         parse_raw(bytes(0x1001), LOADER_ABOVE)
     with pytest.raises(ImageEmpty):
         parse_raw(b"", LOADER_ABOVE)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b":00000001FF\n", "Intel HEX"),
+        (b"\r\n:10000000" + b"0" * 34 + b"\r\n", "Intel HEX"),
+        (b"S00600004844521B\n", "S-records"),
+        (b"\x7fELF\x01\x01\x01", "ELF"),
+    ],
+)
+def test_a_well_known_file_of_another_kind_is_not_taken_for_code(data: bytes, name: str) -> None:
+    with pytest.raises(WrongFormat, match=f"the file is .*{name}, not a raw binary"):
+        parse_raw(data, LOADER_ABOVE)
+
+
+@pytest.mark.parametrize("data", [b":", b":0000", b"S0", b"ELF", b"\x7fEL", b":00000001FG\n"])
+def test_code_may_begin_with_almost_anything(data: bytes) -> None:
+    assert parse_raw(data, LOADER_ABOVE) == (Segment(0, data),)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +135,8 @@ def test_a_version_is_found_where_the_profile_says() -> None:
     }
     assert read_stamp([Segment(0, b"\x8a"), Segment(9, b"fw 1.4\0\xff")], pattern) == {"version": "1.4"}
     assert read_stamp([Segment(0, b"fw 1.4")], pattern) == {}
+    only_hardware = compile_stamp(r"hw (?P<hardware>\w+)")
+    assert read_stamp([Segment(0, b"hw b\0")], only_hardware) == {"hardware": "b"}
 
 
 def test_a_pattern_works_on_bytes_not_on_characters() -> None:

@@ -7,7 +7,7 @@ without a node, a clock or a disk.
 
 from dataclasses import dataclass, replace
 
-from flashers.api import Digest, Evidence, Firmware, Reason, RollbackKind, Seen, Stamp
+from flashers.api import Digest, Evidence, Firmware, Reason, Role, RollbackKind, Seen, Stamp
 from gateway.attempt import facts
 from gateway.attempt.steps import (
     Activate,
@@ -122,12 +122,11 @@ def prepared(record: Record, seen: Seen, found: Prepared) -> Record:
 
 
 def noticed(record: Record, seen: Seen) -> Record:
-    """Keep what an observation says for good: that the target was seen running."""
+    """Keep what an observation says for good: that the target was started."""
     if record.tried or not record.activations or not record.rules.separate:
         return record
-    if any(facts.runs_want(record, part, seen) for part in record.parts):
-        return replace(record, tried=True)
-    return record
+    started = seen.role is Role.APP and any(facts.holds_want(record, part, seen) for part in record.parts)
+    return replace(record, tried=True) if started else record
 
 
 def judge(record: Record, verdict: Verdict, why: Trouble | None = None) -> Record:
@@ -199,17 +198,18 @@ def refuse(record: Record, reasons: tuple[Reason, ...], seen: Seen, *, at: Stamp
 def recovery_of(record: Record, new_id: int) -> Record:
     """The attempt that brings a wounded node back: the same intent, with fresh bounds.
 
-    Activations are kept where the loader takes a target back, so that one which never
-    stays is not started for ever; with one slot a start that was lost costs nothing.
-    That somebody asked for the end is kept, too.
+    Activations are kept where there are two slots, so that a target which never stays is
+    not started for ever (with one slot a start that was lost costs nothing), and so are
+    health checks without a verdict.  That somebody asked for the end is kept, too.
     """
+    checks = {counter_of(CheckHealth()), counter_of(CheckHealth(late=True))}
     return replace(
         record,
         id=new_id,
         origin=Origin.RECOVERY,
         phase=Phase.QUEUED,
         recovers=record.id,
-        starts={},
+        starts={name: count for name, count in record.starts.items() if name in checks},
         turns=0,
         resets=0,
         mark=0,

@@ -182,7 +182,8 @@ def _through_slots(record: Record, observed: Observation) -> Step:
         facts.armed(record, part, seen) or facts.holds_want(record, part, seen) for part in open_parts
     )
     if not under_way and _was_taken_back(record):
-        return _turn_back(record, seen, _REVERTED_BY_RESET if record.tried else _DID_NOT_STAY)
+        gone = _REVERTED_BY_RESET if record.tried else _DID_NOT_STAY
+        return _turn_back(record, seen, gone if record.rules.trial_boot else _lack(record))
     if _spent(record, activate):
         return _turn_back(record, seen, _lack(record))
     return replace(activate, again=bool(under_way))

@@ -1,0 +1,289 @@
+"""The worlds that an attempt is walked through: a chip, its rules, its way back, where it begins.
+
+Also the border between the model and the product: what the model's node shows of
+itself, as the product's ``Seen``, and the record that an attempt on it starts with.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+from flashers.api import (
+    Component,
+    Digest,
+    Evidence,
+    EvidenceKind,
+    Firmware,
+    Of,
+    Role,
+    RollbackKind,
+    Seen,
+    Slot,
+)
+from gateway.attempt.advance import Prepared
+from gateway.model.records import Part, Record, Rules, Target
+from tests.gateway.attempt.model import WHOLE, Bytes, Chip, Life, Node, Place, Trait
+
+B, W, K, T = Bytes.BEFORE, Bytes.WANT, Bytes.KNOWN_GOOD, Bytes.THIRD
+
+_HASH = frozenset({EvidenceKind.REPORTED_HASH})
+_READ = frozenset({EvidenceKind.READBACK})
+_LINE = frozenset({EvidenceKind.ANNOUNCE})
+_NAME = frozenset({EvidenceKind.VERSION})
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One kind of node under one kind of deployment."""
+
+    name: str
+    chip: Chip
+    rollback: RollbackKind
+    rules: Rules
+    known_good: Bytes | None = None
+    starts: tuple[Node, ...] = (Node((Place(B),)),)
+    traits: tuple[Trait, ...] = tuple(Trait)
+
+    def record(self) -> Record:
+        """An attempt that has not begun."""
+        parts = tuple(Part(Component(f"c{i}", image=i), target(W)) for i in range(self.chip.components))
+        return Record(id=1, node="n", profile="p", parts=parts, rules=self.rules)
+
+    def prepared(self, node: Node) -> Prepared:
+        """What its preparation finds; what is to be restored is what is there."""
+        ways = []
+        for index, place in enumerate(node.places):
+            way = place.active if self.rollback is RollbackKind.RESTORE else self.known_good
+            if way is not None:
+                ways.append((f"c{index}", target(way)))
+        return Prepared(self.rollback, known_good=tuple(ways))
+
+    def claims(self, held: Bytes, trait: Trait) -> Bytes:
+        """What a node that holds this says that it holds."""
+        if held is W and trait is Trait.REJECTED and self.chip.slots == 1:
+            return Bytes.HALF  # nothing that can run
+        lies = held is W and trait is Trait.LIES and not self.lies_about_version
+        return B if lies else held
+
+    @property
+    def lies_about_version(self) -> bool:
+        """Whether what lies is the version that is to prove the boot, while the digest is right."""
+        return self.rules.boot == _NAME and self.rules.transfer != _NAME
+
+    def begins(self, trait: Trait) -> list[Node]:
+        """The nodes that an attempt can find; one cannot run an image that does not start."""
+        never = trait in (Trait.REJECTED, Trait.CRASHES, Trait.HANGS)
+        never |= trait is Trait.MUTE and self.chip.components > 1  # the others could not be proved either
+        return [node for node in self.starts if not (never and any(p.active is W for p in node.places))]
+
+    def proves(self, node: Node, trait: Trait) -> bool:
+        """Whether the node gives the evidence of its boot that its rules ask for."""
+        silent = trait is Trait.MUTE or (trait is Trait.LIES and self.lies_about_version)
+        mute = silent and any(place.active is W for place in node.places)
+        return node.life is Life.RUNS and bool(self.rules.boot) and not mute
+
+
+def target(held: Bytes) -> Target:
+    """The artifact of such bytes."""
+    return Target(Digest.sha256(f"file {held}".encode()), named(held, by_version=False), 100, "raw")
+
+
+@cache
+def named(held: Bytes, *, by_version: bool) -> Firmware:
+    """How such bytes are named."""
+    version = f"{list(Bytes).index(held)}.0"
+    return Firmware(None if by_version else Digest.sha256(held.encode()), version)
+
+
+def bytes_of(firmware: Firmware | None) -> Bytes | None:
+    """The bytes that are named so."""
+    return None if firmware is None or firmware.version is None else list(Bytes)[int(firmware.version[:-2])]
+
+
+def goals_back(part: Part) -> frozenset[Bytes]:
+    """What a component may be taken back to."""
+    known_good = part.known_good.firmware if part.known_good else None
+    goals = (bytes_of(part.before), bytes_of(known_good))
+    return frozenset(goal for goal in goals if goal is not None)
+
+
+@cache
+def shown(world: World, node: Node, trait: Trait) -> Seen:
+    """What a look at the node gives."""
+    if world.chip.probe_restarts:
+        node = world.chip.boot(node, trait)
+    if node.life is Life.HUNG:
+        return Seen(Role.SILENT)
+    slots: list[Slot] = []
+    for image, place in enumerate(node.places):
+        slots.append(_slot(world, image, 0, place.active, trait, active=True, confirmed=place.confirmed))
+        if place.standby is not Bytes.NONE:
+            slots.append(_slot(world, image, 1, place.standby, trait, pending=place.pending))
+    runs = node.life is Life.RUNS and (bool(world.rules.boot) or not world.chip.probe_restarts)
+    evidence = [Evidence(Of.TRANSFER, kind) for kind in world.rules.transfer]
+    mute = trait is Trait.MUTE and any(place.active is W for place in node.places)
+    if node.life is Life.RUNS and not mute:
+        evidence += [Evidence(Of.BOOT, kind) for kind in world.rules.boot]
+    return Seen(Role.APP if runs else Role.LOADER, tuple(slots), tuple(evidence))
+
+
+def _slot(
+    world: World,
+    image: int,
+    slot: int,
+    held: Bytes,
+    trait: Trait,
+    *,
+    active: bool = False,
+    confirmed: bool = False,
+    pending: bool = False,
+) -> Slot:
+    by_version = not (world.rules.boot | world.rules.transfer) - _NAME
+    firmware = named(world.claims(held, trait), by_version=by_version) if held in WHOLE else None
+    if firmware is not None and held is W and trait is Trait.LIES and world.lies_about_version:
+        firmware = replace(firmware, version=named(B, by_version=False).version)
+    refused = world.chip.slots == 1 and held is W and trait is Trait.REJECTED
+    bootable = held in WHOLE and not refused
+    return Slot(image, slot, firmware, active, confirmed, pending, bootable)
+
+
+def _rules(chip: Chip, **more: object) -> Rules:
+    kinds: dict[str, object] = {"transfer": _HASH, "boot": _HASH}
+    if chip.slots == 1 and chip.probe_restarts:
+        kinds = {"transfer": _READ, "boot": _LINE}
+    kinds |= {"separate": chip.slots == 2, "trial_boot": chip.trial, "no_rollback": "allow"} | more
+    return Rules(**kinds)  # type: ignore[arg-type]
+
+
+SWAP = Chip(trial=True)
+FORGETS = Chip(trial=True, forgets=True)
+DUAL = Chip(trial=True, components=2)
+OVERWRITE = Chip(overwrites=True)
+CHOOSES = Chip()
+XIP = Chip(highest=True)
+XIP_REVERT = Chip(highest=True, trial=True, erases=True)
+OPTIBOOT = Chip(slots=1, probe_restarts=True)
+RECOVERY = Chip(slots=1)
+BY_PIN = Chip(slots=1, loader_catches=True)
+
+_NEW = (Node((Place(B),)),)
+_DONE = Node((Place(W, B),))
+_LEFT = Node((Place(B, W),))
+_ARMED = Node((Place(B, W, pending=True),))
+_STARTED = Node((Place(W, B, confirmed=False),))
+_ONE = (*_NEW, Node((Place(W),)), Node((Place(Bytes.HALF),), Life.LOADER))
+
+_TRIED = (
+    Trait.HEALTHY,
+    Trait.UNHEALTHY,
+    Trait.STOPS,
+    Trait.CRASHES,
+    Trait.HANGS,
+    Trait.REJECTED,
+    Trait.EARLY,
+    Trait.LIES,
+    Trait.MUTE,
+)
+_KEPT = (
+    Trait.HEALTHY,
+    Trait.UNHEALTHY,
+    Trait.STOPS,
+    Trait.CRASHES,
+    Trait.REJECTED,
+    Trait.LIES,
+    Trait.MUTE,
+)
+"""Without a trial an image that hangs is one that crashes, and none can confirm itself."""
+_LATE = (Trait.HEALTHY, Trait.FADES, Trait.EARLY, Trait.STOPS)
+_UNPROVABLE = (Trait.HEALTHY, Trait.REJECTED, Trait.LIES)
+
+R = RollbackKind
+
+WORLDS = (
+    World("swap", SWAP, R.BOOTLOADER, _rules(SWAP), None, (*_NEW, _DONE, _STARTED, _LEFT, _ARMED), _TRIED),
+    World(
+        "swap, restartable",
+        SWAP,
+        R.BOOTLOADER,
+        _rules(SWAP, restartable=True),
+        traits=(Trait.HEALTHY, Trait.UNHEALTHY, Trait.STOPS, Trait.HANGS, Trait.EARLY),
+    ),
+    World(
+        "swap, boot proved by version",
+        SWAP,
+        R.BOOTLOADER,
+        _rules(SWAP, boot=_NAME),
+        traits=(Trait.HEALTHY, Trait.LIES),
+    ),
+    World("swap, late soak", SWAP, R.BOOTLOADER, _rules(SWAP, soak_after=9.0), traits=_LATE),
+    World("swap that forgets", FORGETS, R.BOOTLOADER, _rules(FORGETS, soak_after=9.0), traits=_LATE),
+    World(
+        "swap that forgets, known-good",
+        FORGETS,
+        R.BOOTLOADER,
+        _rules(FORGETS, soak_after=9.0),
+        K,
+        traits=_LATE,
+    ),
+    World("overwrite", OVERWRITE, R.REFLASH, _rules(OVERWRITE), K, (*_NEW, _DONE, _LEFT, _ARMED), _KEPT),
+    World("overwrite, no way back", OVERWRITE, R.NONE, _rules(OVERWRITE, restartable=True), traits=_KEPT),
+    World(
+        "slot switch",
+        CHOOSES,
+        R.SLOT_SWITCH,
+        _rules(CHOOSES, restartable=True),
+        None,
+        (*_NEW, _DONE, _LEFT, _ARMED),
+        _KEPT,
+    ),
+    World("direct-xip, no way back", XIP, R.NONE, _rules(XIP), None, (*_NEW, _DONE, _ARMED), _KEPT),
+    World(
+        "direct-xip with revert", XIP_REVERT, R.BOOTLOADER, _rules(XIP_REVERT), None, (*_NEW, _DONE), _TRIED
+    ),
+    World("one slot", OPTIBOOT, R.REFLASH, _rules(OPTIBOOT), K, _ONE, _KEPT),
+    World(
+        "one slot, restored",
+        OPTIBOOT,
+        R.RESTORE,
+        _rules(OPTIBOOT),
+        traits=(Trait.HEALTHY, Trait.UNHEALTHY, Trait.CRASHES),
+    ),
+    World("one slot, no way back", OPTIBOOT, R.NONE, _rules(OPTIBOOT), None, _ONE, _KEPT),
+    World(
+        "one slot, boot not provable",
+        OPTIBOOT,
+        R.REFLASH,
+        _rules(OPTIBOOT, boot=frozenset()),
+        K,
+        _ONE,
+        _UNPROVABLE,
+    ),
+    World(
+        "one slot, boot not provable, no way back",
+        OPTIBOOT,
+        R.NONE,
+        _rules(OPTIBOOT, boot=frozenset()),
+        None,
+        _ONE,
+        _UNPROVABLE,
+    ),
+    World(
+        "one slot, named by version",
+        OPTIBOOT,
+        R.REFLASH,
+        _rules(OPTIBOOT, transfer=_NAME, boot=_NAME),
+        K,
+        traits=(Trait.HEALTHY, Trait.CRASHES, Trait.LIES),
+    ),
+    World("serial recovery", RECOVERY, R.REFLASH, _rules(RECOVERY), K, _ONE[:2], _KEPT),
+    World("serial recovery by pin", BY_PIN, R.REFLASH, _rules(BY_PIN, restartable=True), K, traits=_KEPT),
+    World("serial recovery, no way back", RECOVERY, R.NONE, _rules(RECOVERY), traits=_KEPT),
+    World(
+        "two components",
+        DUAL,
+        R.BOOTLOADER,
+        _rules(DUAL),
+        None,
+        (Node((Place(B), Place(B))), Node((Place(W, B), Place(B)))),
+        _TRIED,
+    ),
+)

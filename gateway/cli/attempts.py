@@ -106,8 +106,9 @@ def _show(arguments: argparse.Namespace) -> int:
         ("evidence", text.evidence(view["evidence"])),
         ("rollback", _rollback(view)),
         ("sent", f"{text.size(view['bytes_sent'])} in {text.seconds(view['seconds'])}"),
-        ("asked by", f"{view['asked_by'] or '-'} ({view['origin']}, deployment {view['deployment'] or '-'})"),
-        ("from, to", f"{text.moment(view['created'])}, {text.moment(view['ended'])}"),
+        ("asked by", view["asked_by"] or "-"),
+        ("origin", view["origin"] if view["deployment"] is None else f"deployment {view['deployment']}"),
+        ("asked, ended", f"{text.moment(view['created'])}, {text.moment(view['ended'])}"),
     ]
     print_facts(facts)
     if detail["trace"]:

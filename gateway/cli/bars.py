@@ -43,8 +43,12 @@ def bars() -> Iterator[Show]:
         elif event["kind"] == "attempt.done":
             outcome = event["data"].get("outcome", "")
             style = STYLES.get(outcome, "")
-            progress.update(task(event["node"]), description=f"[{style}]{outcome}[/]" if style else outcome)
-            progress.stop_task(task(event["node"]))
+            # Nothing may have been sent at all; the bar is then complete with 0 of 0.
+            number = task(event["node"])
+            done = next(each.completed for each in progress.tasks if each.id == number)
+            told = f"[{style}]{outcome}[/]" if style else outcome
+            progress.update(number, description=told, total=done)
+            progress.stop_task(number)
 
     with progress:
         yield show

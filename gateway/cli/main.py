@@ -130,7 +130,7 @@ def _overview() -> str:
         "tender COMMAND --help tells more, with an example.  tender --version tells the version.",
         "",
         "Exit codes: 0 done, 1 trouble, 2 wrong usage or input, 3 to 9 the outcomes of an update,",
-        "10 the service is not running.",
+        "10 the service is not running.  A time after ~ is of a clock that was not synchronised.",
     ]
     return "\n".join(lines)
 

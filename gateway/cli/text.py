@@ -49,11 +49,11 @@ def age(stamp: dict[str, Any] | None, now: float | None = None) -> str:
 
 
 def moment(stamp: dict[str, Any] | None) -> str:
-    """The time itself, in this machine's zone."""
+    """The time itself, in this machine's zone; ``~`` and ``-`` as for :func:`age`."""
     if stamp is None:
         return "-"
-    text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp["unix_ms"] / 1000))
-    return text if stamp["synchronised"] else f"{text} (clock not synchronised)"
+    told = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp["unix_ms"] / 1000))
+    return told if stamp["synchronised"] else f"~{told}"
 
 
 def digest(value: dict[str, str] | None) -> str:

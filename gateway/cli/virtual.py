@@ -86,16 +86,13 @@ def _print_faults(told: dict[str, dict[str, str]], *, as_json: bool) -> None:
 async def _serve(
     arguments: argparse.Namespace, profile: "Profile", resolved: "Resolved", faults: "Faults"
 ) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     node = _node(arguments.flash, profile, resolved, faults)
     host = _host(arguments, node, faults.link)
     try:
-        await host.start()
-    except OSError as error:
-        raise UsageError(str(error), remedy="Choose another place; it may be in use.") from error
-    try:
+        await _start(host)
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         link = f"uart:{host.path}" if arguments.pty else host.url  # type: ignore[union-attr]
         if arguments.json:
             print(json.dumps({"link": link, "profile": profile.name}), flush=True)
@@ -104,9 +101,16 @@ async def _serve(
         await stop.wait()
     finally:
         await host.aclose()
-        for line in host.story:
-            print(line, file=sys.stderr)
+    for line in host.story:
+        print(line, file=sys.stderr)
     return 0
+
+
+async def _start(host: "PtyHost | TcpHost") -> None:
+    try:
+        await host.start()
+    except OSError as error:
+        raise UsageError(str(error), remedy="Choose another place; it may be in use.") from error
 
 
 def _node(given: list[str], profile: "Profile", resolved: "Resolved", faults: "Faults") -> "VirtualNode":

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any
 
+from gateway.cli import text
 from gateway.cli.parsing import add_command, client
 
 
@@ -26,9 +27,28 @@ def event_line(event: dict[str, Any]) -> str:
     clock = time.strftime("%H:%M:%S", time.localtime(event["at"]["unix_ms"] / 1000))
     about = event["node"] or event["deployment"] or event["id"]["gateway"]
     number = f"#{event['attempt']}" if event["attempt"] is not None else ""
-    data = event["data"]
-    said = [f"{key}={_short(data[key])}" for key in data if data[key] not in (None, "", [], {})]
-    return f"{clock}  {about:<16} {number:<6} {event['kind']:<20} {' '.join(said)}".rstrip()
+    return (
+        f"{clock}  {about:<16} {number:<6} {event['kind']:<20} {_said(event['kind'], event['data'])}".rstrip()
+    )
+
+
+def _said(kind: str, data: dict[str, Any]) -> str:
+    """What is interesting of an event's data; all of it is in the JSON."""
+    match kind:
+        case "attempt.phase":
+            return str(data.get("phase", ""))
+        case "attempt.done":
+            parts = [str(data.get("outcome", ""))]
+            if data.get("code"):
+                parts.append(f"{data['code']}: {data.get('message', '')}")
+            if data.get("evidence"):
+                parts.append(text.evidence(data["evidence"]))
+            if data.get("bytes_sent"):
+                parts.append(f"{text.size(data['bytes_sent'])} in {text.seconds(data.get('seconds', 0.0))}")
+            return "; ".join(parts)
+        case _:
+            interesting = {key: value for key, value in data.items() if value not in (None, "", [], {})}
+            return " ".join(f"{key}={_short(value)}" for key, value in interesting.items())
 
 
 def _watch(arguments: argparse.Namespace) -> int:
@@ -56,5 +76,5 @@ def _clear() -> None:
 
 
 def _short(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return said if len(said) <= 60 else f"{said[:57]}…"

@@ -203,7 +203,7 @@ async def test_watch_tells_what_happens_until_the_service_stops(
     assert said.code == 1
     assert "service-lost" in said.err
     first, second = said.lines
-    assert first.split()[1:] == ["attic", "#7", "attempt.done", "outcome=succeeded"]
+    assert first.split()[1:] == ["attic", "#7", "attempt.done", "succeeded"]
     assert second.split()[1:] == ["gw-1", "gateway.stopping"]
 
 

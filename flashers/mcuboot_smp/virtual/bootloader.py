@@ -40,9 +40,11 @@ class Bootloader:
         Raises:
             PowerCut: power failed at one of the flash operations.
         """
+        # Interrupted swaps come first, of all images: they share the scratch page.
+        resumed = {image for image in range(self.slots.images) if self._resumes(image)}
         started: dict[int, Running] = {}
         for image in range(self.slots.images):
-            found = self._start(image)
+            found = self._start(image, resumed=image in resumed)
             if found is None:
                 return None
             started[image] = found
@@ -87,11 +89,14 @@ class Bootloader:
 
     # What each mode does with an image
 
-    def _start(self, image: int) -> Running | None:
+    def _resumes(self, image: int) -> bool:
+        """Finish a swap that was interrupted: this boot's one swap, and what it brought is started."""
+        return self.mode is Mode.SWAP and swap.finish(self.slots, image)
+
+    def _start(self, image: int, *, resumed: bool) -> Running | None:
         match self.mode:
             case Mode.SWAP:
-                # A swap that was interrupted is this boot's one swap: what it brought is started.
-                if not swap.finish(self.slots, image):
+                if not resumed:
                     self._swap_if_asked(image)
                 return self.valid(image, 0)
             case Mode.OVERWRITE:

@@ -158,6 +158,8 @@ async def _act(
     views = await asyncio.to_thread(client.get, "attempts")
     findings = [] if complete else ["not every node came to its end in time"]
     findings += _compare(views, listener, nodes, stage)
+    if console.record:
+        console.export_text(clear=True)  # the picture is of the end
     _show_end(console, views, listener, seconds)
     for finding in findings:
         console.print(f"[bold red]not as scripted:[/] {finding}")

@@ -102,4 +102,4 @@ def make_console(*, record: bool = False) -> Console:
 def save_picture(console: Console, path: Path) -> None:
     """What the console was told, as an SVG that loads nothing from anywhere."""
     picture = console.export_svg(title="make demo", clear=True)
-    path.write_text(re.sub(r"@font-face\s*\{.*?\}\s*", "", picture, flags=re.DOTALL))
+    path.write_text(re.sub(r"@font-face\s*\{.*?\}\s*|<!--.*?-->\s*", "", picture, flags=re.DOTALL))

@@ -11,7 +11,6 @@ from transports.errors import TenderError
 if TYPE_CHECKING:
     from gateway.api.client import Client
 
-Subparsers = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Run = Callable[[argparse.Namespace], int]
 
 TROUBLE = 1

@@ -17,8 +17,13 @@ COLUMN_OF_NUMBERS = ">"
 
 
 def print_json(value: Any) -> None:
-    """JSON for programs, and legible."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """JSON for programs, and legible: a value is indented, a list has one of its values a line."""
+    if isinstance(value, list):
+        # Ten thousand nodes are written ten times as fast without indentation.
+        lines = (json.dumps(each, ensure_ascii=False) for each in value)
+        print("[" + ",\n ".join(lines) + "]")
+    else:
+        print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:

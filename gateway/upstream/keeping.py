@@ -18,6 +18,7 @@ from gateway.upstream.messages import OfflineMessage
 from gateway.upstream.port import Outbox
 from gateway.upstream.sending import Sender
 from gateway.upstream.settings import MqttSettings
+from gateway.upstream.together import until_one_ends
 from gateway.upstream.topics import Topics
 from gateway.upstream.wire import Arrived, Wire
 from transports.errors import TenderError
@@ -70,7 +71,6 @@ class KeptUpstream:
                     self._report(_first(trouble))
                 except* Exception:  # noqa: BLE001 - a fault here must not end the updating of nodes
                     _log.exception("upstream failed; it is tried again")
-                _leave_if_cancelled()
                 await asyncio.sleep(backoff.next(max(0.0, loop.time() - self._since)))
         finally:
             await answers.close()
@@ -93,24 +93,15 @@ class KeptUpstream:
                 self._sender, self._trouble = sender, None
                 if settings.republish_states == "always" or not wire.session_present:
                     await outbox.all_states_stale()
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._listen(wire, topics, answers), name="upstream listens")
-                    tasks.create_task(sender.run(), name="upstream tells")
+                # Whoever sees us online can be sure that we listen.
+                wanted = (topics.desired, topics.command)
+                self._unread = tuple([topic for topic in wanted if not await wire.subscribe(topic)])
+                await until_one_ends(_listen(wire, topics, answers), sender.run())
             except asyncio.CancelledError:
                 await _say_goodbye(wire, sender)
                 raise
             finally:
                 self._sender = None
-
-    async def _listen(self, wire: Wire, topics: Topics, answers: Answers) -> None:
-        wanted = (topics.desired, topics.command)
-        self._unread = tuple([topic for topic in wanted if not await wire.subscribe(topic)])
-        room = asyncio.Semaphore(HANDLED)
-        async with asyncio.TaskGroup() as tasks:
-            async for arrived in wire.arrivals():
-                await room.acquire()
-                task = tasks.create_task(_handle(wire, topics, answers, arrived), name="upstream message")
-                task.add_done_callback(lambda _: room.release())
 
     async def _refresh(self) -> None:
         if self._sender is not None:
@@ -131,6 +122,15 @@ class KeptUpstream:
         news = self._trouble is None or self._trouble.message != error.message
         self._trouble = error
         _log.log(logging.WARNING if news else logging.DEBUG, "%s: %s", error.code, error.message)
+
+
+async def _listen(wire: Wire, topics: Topics, answers: Answers) -> None:
+    room = asyncio.Semaphore(HANDLED)
+    async with asyncio.TaskGroup() as tasks:
+        async for arrived in wire.arrivals():
+            await room.acquire()
+            task = tasks.create_task(_handle(wire, topics, answers, arrived), name="upstream message")
+            task.add_done_callback(lambda _: room.release())
 
 
 async def _handle(wire: Wire, topics: Topics, answers: Answers, arrived: Arrived) -> None:
@@ -159,10 +159,3 @@ def _first(group: BaseExceptionGroup[TenderError]) -> TenderError:
         error = error.exceptions[0]
     assert isinstance(error, TenderError)  # noqa: S101 - the group holds nothing else
     return error
-
-
-def _leave_if_cancelled() -> None:
-    """A task group that fails while it is cancelled tells of the failure only."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

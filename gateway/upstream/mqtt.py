@@ -14,10 +14,11 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -27,8 +28,9 @@ from gateway.upstream.keeping import KeptUpstream
 from gateway.upstream.settings import MqttSettings
 from gateway.upstream.wire import Arrived, Wire
 
-INBOX = 64
-"""Messages that may wait here; of those that the broker would not send again, half as many."""
+INBOX_MESSAGES = 1000
+INBOX_BYTES = 8_388_608
+"""What may wait here.  Brokers are asked to send less (UNACKNOWLEDGED), and do not always listen."""
 UNACKNOWLEDGED = 20
 """Messages that the broker may send before it waits for us (MQTT 5.0, section 3.1.2.11.3)."""
 PACKET_MAX = 1_048_576
@@ -60,8 +62,9 @@ async def connect(
     """
     where = f"{settings.host}:{settings.port}"
     try:
-        client = await _client(settings, client_id, will_topic, will, clean=clean)
-        connection = Connection(client, settings)
+        inbox = Inbox()
+        client = await _client(settings, inbox, client_id, will_topic, will, clean=clean)
+        connection = Connection(client, inbox, settings)
         await connection.dial()
     except MqttConnectError as error:
         raise UpstreamRefused(f"{where}: {error}") from None
@@ -117,12 +120,13 @@ class _Waiting:
 class Connection:
     """One connection, from its first byte to its end."""
 
-    def __init__(self, client: aiomqtt.Client, settings: MqttSettings) -> None:
+    def __init__(self, client: aiomqtt.Client, inbox: "Inbox", settings: MqttSettings) -> None:
         self.why = "the connection ended"
         self.session_present = False
         self.packet_limit = LARGEST_PACKET
         self._settings = settings
         self._client = client
+        self._inbox = inbox
         self._inner = client._client  # noqa: SLF001 - the library has no public way to acknowledge later
         self._slots = asyncio.Semaphore(settings.in_flight)
         self._sent: dict[int, Sent] = {}
@@ -139,12 +143,15 @@ class Connection:
         """
         entering = asyncio.ensure_future(self._client.__aenter__())
         try:
-            await asyncio.shield(entering)
-        except asyncio.CancelledError:
-            await self._abandon(entering)
-            raise
+            await self._unless_closed(entering)
+            entering.result()
         except BaseException:
-            self.hang_up(self.why)
+            # A thread dials, and no thread can be cancelled: it ends by its time-out, or
+            # finds that nobody waits for the socket any more.
+            self.hang_up("nobody waits for it")
+            await self._unless_closed(entering, quiet=True)
+            entering.cancel()
+            await asyncio.wait({entering})
             raise
 
     async def disconnect(self) -> None:
@@ -178,10 +185,14 @@ class Connection:
 
     async def subscribe(self, topic: str) -> bool:
         """Ask for a topic's messages; whether that is allowed.  Raises UpstreamLost."""
+        asking = asyncio.ensure_future(self._client.subscribe(topic, qos=1))
         try:
-            codes = await self._client.subscribe(topic, qos=1)
+            await self._unless_closed(asking)
+            codes = asking.result()
         except aiomqtt.MqttError as error:
             raise UpstreamLost(str(error)) from None
+        finally:
+            asking.cancel()
         # MQTT 3.1.1, section 3.9.3: 0x80 is the failure; in 5.0 everything from there on.
         return all((code if isinstance(code, int) else code.value) < 0x80 for code in codes)
 
@@ -214,6 +225,9 @@ class Connection:
                 if handle is not None:
                     self._waiting.append(_Waiting(handle))
                 yield Arrived(message.topic.value, bytes(message.payload), message.retain, handle)
+                if self._inbox.overflowed and self._inbox.empty():
+                    # What did not fit was not acknowledged: it comes again on the next connection.
+                    raise UpstreamLost("more messages came at once than are kept")
         except aiomqtt.MqttError as error:
             raise UpstreamLost(self.why if self._ending else str(error.__cause__ or error)) from None
 
@@ -272,24 +286,49 @@ class Connection:
             self._slots.release()
             sent.answered(str(reason) if reason.is_failure else "")
 
-    async def _abandon(self, entering: "asyncio.Future[aiomqtt.Client]") -> None:
-        # A thread dials, and no thread can be cancelled: it ends by its time-out, or
-        # finds that nobody waits for the socket.
-        self.hang_up("nobody waits for it")
+    async def _unless_closed(self, answer: "asyncio.Future[Any]", *, quiet: bool = False) -> None:
+        """Wait for an answer that does not come any more once the connection is closed.
+
+        The library alone would wait for its time-out; and it forgets in Python 3.11
+        (asyncio.wait_for) that it was cancelled, if the answer comes at that moment.
+
+        Raises:
+            UpstreamLost: it was closed first.
+        """
         closed = asyncio.ensure_future(self._closed.wait())
-        either: set[asyncio.Future[Any]] = {entering, closed}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        entering.cancel()
-        closed.cancel()
-        await asyncio.gather(entering, closed, return_exceptions=True)
+        try:
+            await asyncio.wait({answer, closed}, return_when=asyncio.FIRST_COMPLETED)
+            # A refusal comes with the end of the connection, a turn of the loop apart.
+            await asyncio.wait({answer}, timeout=CLOSE_TIMEOUT / 10)
+        finally:
+            closed.cancel()
+        if not answer.done() and not quiet:
+            raise UpstreamLost(self.why)
 
 
-class _Inbox(asyncio.Queue[aiomqtt.Message]):
-    """Bounded, and with room for those messages that are not to be lost."""
+class Inbox(asyncio.Queue[aiomqtt.Message]):
+    """Bounded; half of it is kept for the messages that are not to be lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.overflowed = False
+        """Whether the broker has to send something again."""
+        self._bytes = 0
 
     def put_nowait(self, item: aiomqtt.Message) -> None:
-        if item.qos > 0 or self.qsize() < INBOX // 2:
+        """Keep a message, if there is room for its kind."""
+        share = 1 if item.qos > 0 else 2
+        fits = self._bytes + len(item.payload) <= INBOX_BYTES // share
+        if fits and self.qsize() < INBOX_MESSAGES // share:
+            self._bytes += len(item.payload)
             super().put_nowait(item)
+        elif item.qos > 0:
+            self.overflowed = True
+
+    def _get(self) -> aiomqtt.Message:
+        item: aiomqtt.Message = super()._get()
+        self._bytes -= len(item.payload)
+        return item
 
 
 @asynccontextmanager
@@ -313,7 +352,7 @@ async def _heard(wire: Wire) -> AsyncIterator[Arrived]:
 
 
 async def _client(
-    settings: MqttSettings, client_id: str, will_topic: str, will: bytes, *, clean: bool
+    settings: MqttSettings, inbox: Inbox, client_id: str, will_topic: str, will: bytes, *, clean: bool
 ) -> aiomqtt.Client:
     modern = settings.protocol == "5"
     properties = None
@@ -334,13 +373,12 @@ async def _client(
         tls_context=await asyncio.to_thread(_tls, settings) if settings.tls else None,
         protocol=aiomqtt.ProtocolVersion.V5 if modern else aiomqtt.ProtocolVersion.V311,
         clean_session=None if modern else clean,
-        clean_start=clean,
+        clean_start=clean if modern else MQTT_CLEAN_START_FIRST_ONLY,
         properties=properties,
         will=aiomqtt.Will(will_topic, will, qos=1, retain=True) if will_topic else None,
         keepalive=settings.keepalive,
         timeout=settings.reply_timeout,
-        queue_type=_Inbox,
-        max_queued_incoming_messages=INBOX,
+        queue_type=cast(Any, lambda maxsize: inbox),
         max_inflight_messages=settings.in_flight,
         logger=library_log,
     )

@@ -20,6 +20,10 @@ from flashers.mcuboot_smp.requests import Requests
 _REPLY_TIMEOUT = 0.7
 """Seconds for each of the tries: a server that ignores what it does not know must not hold us up."""
 
+_MOST_BYTES = 16 * 1024
+_MOST_REQUESTS = 64
+"""More than any node holds; a larger claim is taken for this."""
+
 _MODES: dict[int, tuple[str, frozenset[Mode]]] = {
     0: ("one slot", frozenset({Mode.SERIAL_RECOVERY})),
     1: ("swap using scratch", frozenset({Mode.SWAP, Mode.SERIAL_RECOVERY})),
@@ -86,7 +90,10 @@ def _buffers(said: Mapping[str, Any], params: SmpParams) -> Buffers:
     """The profile may correct what the node says; it never makes more of it."""
     sizes = [size for size in (_plain(said.get("buf_size")), params.buf_size) if size]
     counts = [count for count in (_plain(said.get("buf_count")), params.buf_count) if count]
-    return Buffers(min(sizes, default=None), min(counts, default=None))
+    return Buffers(
+        min([*sizes, _MOST_BYTES]) if sizes else None,
+        min([*counts, _MOST_REQUESTS]) if counts else None,
+    )
 
 
 async def _asked(requests: Requests, command: OsCommand, body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -30,6 +30,7 @@ from flashers.api import (
     Role,
     Seen,
     Session,
+    Slot,
     Transfer,
 )
 from flashers.mcuboot_smp import commands, preflight
@@ -86,15 +87,15 @@ class McubootFlasher:
 
     async def transfer(self, ask: Transfer) -> Seen | None:
         """Upload the image, unless a slot holds it already, and see that the node lists it."""
-        image, number, identity = ask.image, ask.image.component.image, identity_of(ask.image)
+        image, number, mode = ask.image, ask.image.component.image, self.params.mode
         state = await self.node.state()
-        if state.holder(number, identity) is not None:
+        if _holder(state, image, mode) is not None:
             self.session.progress(image.size, image.size)
             return await self.node.seen(
                 state, Evidence(Of.TRANSFER, EvidenceKind.REPORTED_HASH, "image list")
             )
         if await self.node.role(state) is Role.APP:
-            reason = preflight.busy(state.active(number), state.standby(number), self.params.mode)
+            reason = preflight.busy(state.active(number), state.standby(number), mode)
             if reason is not None:
                 raise SlotBusy(reason.message)
         for _ in range(_UPLOADS):
@@ -103,7 +104,7 @@ class McubootFlasher:
             if ended.matches is False:
                 raise ImageMismatch("the node's own check of its flash says that other bytes arrived")
             state = await self.node.state()
-            kind = _arrived(state, image)
+            kind = _arrived(state, image, mode)
             if kind is not None:
                 kind = EvidenceKind.COMPUTED_HASH if ended.matches else kind
                 return await self.node.seen(state, Evidence(Of.TRANSFER, kind, "image list"))
@@ -221,10 +222,21 @@ def _all_run(state: ImageState, wanted: Mapping[int, Digest]) -> bool:
     return all((slot := state.holder(n, digest)) is not None and slot.active for n, digest in wanted.items())
 
 
-def _arrived(state: ImageState, image: FirmwareImage) -> EvidenceKind | None:
+def _holder(state: ImageState, image: FirmwareImage, mode: Mode) -> Slot | None:
+    """The slot that holds the image where it belongs.
+
+    Serial recovery writes the slot that runs.  Where power failed in an upload it is the
+    application that takes the rest of it, and puts it into another slot.
+    """
+    holder = state.holder(image.component.image, identity_of(image))
+    elsewhere = mode is Mode.SERIAL_RECOVERY and holder is not None and not holder.active
+    return None if elsewhere else holder
+
+
+def _arrived(state: ImageState, image: FirmwareImage, mode: Mode) -> EvidenceKind | None:
     """How the list shows that the image is there; a loader without hashes shows its version."""
-    number, identity = image.component.image, identity_of(image)
-    if state.holder(number, identity) is not None:
+    number = image.component.image
+    if _holder(state, image, mode) is not None:
         return EvidenceKind.REPORTED_HASH
     slots = [slot for slot in state.slots if slot.image == number]
     unnamed = [slot.firmware for slot in slots if slot.firmware and slot.firmware.identity is None]

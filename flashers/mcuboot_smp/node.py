@@ -79,6 +79,7 @@ class Node:
             return Role.LOADER
         if self.params.mode is not Mode.SERIAL_RECOVERY:
             return Role.APP
+        self.forget()  # if its power failed meanwhile, it is another who answers now
         if (await self.abilities()).buffers.count == 1:
             return Role.LOADER
         try:

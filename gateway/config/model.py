@@ -18,7 +18,9 @@ from gateway.trust.errors import BadTrust
 from gateway.trust.policy import TrustPolicy
 from gateway.upstream.settings import MqttSettings
 from transports.errors import BadLink
-from transports.links import LinkSpec
+from transports.links import LinkSpec, Medium
+from transports.uart.settings import BUS_OPTIONS, Settings
+from transports.uart.tcp import host_and_port
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Names of gateways and nodes: they become parts of topics, of file names and of commands."""
@@ -42,9 +44,13 @@ def _absolute(path: Path) -> Path:
 
 def _link(text: str) -> str:
     try:
-        LinkSpec.parse(text)
+        spec = LinkSpec.parse(text)
+        if spec.medium is Medium.UART:
+            Settings.of(spec, also=BUS_OPTIONS)
+        if spec.scheme in {"socket", "rfc2217"}:
+            host_and_port(spec)
     except BadLink as bad:
-        raise ValueError(f"{bad.message}; {bad.remedy}") from bad
+        raise ValueError(f"{bad.message}; {bad.what_to_do}") from bad
     return text
 
 

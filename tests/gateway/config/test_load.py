@@ -95,6 +95,22 @@ def test_one_bad_node_among_many_is_named(file: Path) -> None:
     assert "uart" in finding.message
 
 
+@pytest.mark.parametrize(
+    ("link", "says"),
+    [
+        ("uart:/dev/x?boud=9600", "baud"),
+        ("uart:/dev/x?baud=fast", "number"),
+        ("uart:", "port"),
+        ("x", "uart"),
+    ],
+)
+def test_a_link_that_could_never_be_opened_is_told_at_once(file: Path, link: str, says: str) -> None:
+    file.write_text(f'[nodes.a]\nprofile = "p"\nlink = "{link}"\n')
+    (finding,) = findings(file)
+    assert (finding.key, finding.where) == ("nodes.a.link", f"{file}:3")
+    assert says in finding.message
+
+
 def test_nodes_may_be_a_list_and_keep_their_lines(file: Path) -> None:
     file.write_text(
         f'[[nodes]]\nname = "a"\n{NODE}[[nodes]]\nname = "b"\n'

@@ -102,6 +102,8 @@ def test_one_bad_node_among_many_is_named(file: Path) -> None:
         ("uart:/dev/x?baud=fast", "number"),
         ("uart:", "port"),
         ("x", "uart"),
+        ("socket://host", "HOST:PORT"),
+        ("rfc2217://host:99999", "HOST:PORT"),
     ],
 )
 def test_a_link_that_could_never_be_opened_is_told_at_once(file: Path, link: str, says: str) -> None:

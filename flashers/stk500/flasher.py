@@ -64,9 +64,13 @@ class Stk500Flasher:
             reasons.append(
                 Reason("wrong-hardware", f"The part is an {found}, not an {expected.name}.", remedy)
             )
-        hardware, named = self._params.hardware, ask.seen.facts.get("hardware")
-        if hardware is not None and named is not None and named != hardware:
-            reasons.append(Reason("wrong-hardware", f"The node says {named!r}, not {hardware!r}.", remedy))
+        named = ask.seen.facts.get("hardware")
+        for hardware in (self._params.hardware, ask.image.facts.get("hardware")):
+            if hardware is not None and named is not None and named != hardware:
+                reasons.append(
+                    Reason("wrong-hardware", f"The node says {named!r}, not {hardware!r}.", remedy)
+                )
+                break
         if ask.image.component.kind is not ComponentKind.FIRMWARE:
             what = ask.image.component.kind
             reasons.append(Reason("not-supported", f"These loaders write firmware, not a {what}.", ""))
@@ -169,11 +173,11 @@ class Stk500Flasher:
                 return Seen(Role.LOADER, cost=ProbeCost.RESTARTS_APPLICATION, facts=facts)
             facts["loader"] = f"{self._params.loader} {await self._loader.version()}"
             flash = await self._read(candidates)
+            self._proved = flash.held[0] if flash.held else None
+            return await self._start(flash, facts)
         except NodeSilent:
             # What the console has heard since the reset may be flash contents.
             return await self._without_loader(self._session.lines().mark() + 1)
-        self._proved = flash.held[0] if flash.held else None
-        return await self._start(flash, facts)
 
     async def _read(self, candidates: tuple[FirmwareImage, ...]) -> Flash:
         size = self._params.avr.page_size

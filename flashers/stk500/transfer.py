@@ -28,7 +28,7 @@ async def bring(loader: LoaderLink, session: Session, pages: Sequence[Page]) -> 
     page_size = len(pages[0].data)
     headway = _Headway(session, pages)
     todo = await _after_good_beginning(loader, pages, page_size)
-    headway.written(sum(page.size for page in pages if page not in todo))
+    headway.written(sum(page.size for page in pages[: len(pages) - len(todo)]))
     for _ in range(1 + REWRITES):
         for page in todo:
             await loader.write(page.address, page.data)

@@ -41,6 +41,7 @@ FAULTS: Mapping[str, str] = {
     "led": "seconds that the loader flashes its LED before it listens (led=0.375)",
     "text-noise": "the application talks all the time, also while it is reset",
     "drop-reply": "the loader's Nth answer is lost (drop-reply=40)",
+    "drop-from": "from its Nth answer on the loader is not heard any more (drop-from=40)",
     "flip-bit": "the Nth page written is stored with a bent bit (flip-bit=3)",
     "bad-cell": "the flash cell at this address never keeps its lowest bit (bad-cell=0x100)",
     "mute-after": "it falls silent after so many pages, for mute-for seconds (mute-after=20)",
@@ -274,7 +275,8 @@ class VirtualStk500:
     def _with_lost_reply(self, answer: bytes) -> bytes:
         if answer:
             self._replies += 1
-        return b"" if self._replies == int(self._options.get("drop-reply", 0)) else answer
+        lost = self._replies == int(self._options.get("drop-reply", 0))
+        return b"" if lost or self._replies >= int(self._options.get("drop-from", 1 << 30)) else answer
 
     def _is_mute(self) -> bool:
         return "mute" in self._options or _now() < self._mute_until

@@ -107,6 +107,20 @@ def test_unknown_firmware_is_known_by_the_version_that_it_says() -> None:
     run(story)
 
 
+@pytest.mark.parametrize("answer", range(2, 16))
+def test_a_node_that_falls_silent_while_it_is_looked_at_is_silent(answer: int) -> None:
+    """At any answer, and whatever text was read out of its flash before."""
+
+    async def story() -> None:
+        body = parsed(b"\r\nfw 1.0.0\r\n" * 30)
+        world = world_of(node_with(body, drop_from=str(answer)))
+        seen = await world.look(OLD, body)
+        assert seen.role in {Role.SILENT, Role.LOADER}
+        assert not seen.proves(Of.BOOT, tuple(EvidenceKind))
+
+    run(story)
+
+
 @pytest.mark.parametrize("candidates", [(NEW,), ()])
 def test_unknown_firmware_that_says_nothing_is_unknown(candidates: tuple[FirmwareImage, ...]) -> None:
     async def story() -> None:
@@ -500,6 +514,21 @@ def test_a_node_of_other_hardware_by_its_own_word_is_refused() -> None:
             seen = await world.look(body)
             assert seen.facts["hardware"] == named
             reasons = await world.flasher.preflight(Preflight(NEW, seen))
+            assert [reason.code for reason in reasons] == codes
+
+    run(story)
+
+
+def test_an_image_that_names_other_hardware_than_the_node_is_refused() -> None:
+    async def story() -> None:
+        params = PARAMS.model_copy(
+            update={"boot_line": r"on (?P<hardware>\S+)$", "stamp": r"hw=(?P<hardware>\w+)\x00"}
+        )
+        body = parsed(b"firmware", params)
+        world = world_of(node_with(body, params, boot_line="fw 1.0 on a"), params)
+        seen = await world.look(body)
+        for image_, codes in ((b"..hw=a\0", []), (b"..hw=b\0", ["wrong-hardware"]), (b"....", [])):
+            reasons = await world.flasher.preflight(Preflight(parsed(image_, params), seen))
             assert [reason.code for reason in reasons] == codes
 
     run(story)

@@ -203,6 +203,8 @@ def recovery_of(record: Record, new_id: int) -> Record:
     health checks without a verdict.  That somebody asked for the end is kept, too.
     """
     checks = {counter_of(CheckHealth()), counter_of(CheckHealth(late=True))}
+    if record.result is not None and record.result.code == "no-verdict":
+        checks = set()  # it ended for them, with no way back: all that is left is to ask again
     return replace(
         record,
         id=new_id,

@@ -117,6 +117,8 @@ def _forward(record: Record, observed: Observation) -> Step:
         return step if isinstance(step, TurnBack) else Finish(Outcome.WOUNDED, _NO_WAY_BACK)
     if all(facts.runs_want(record, part, seen) for part in parts):
         return _prove(record, observed)
+    if any(facts.poses(record, part, seen) for part in parts):
+        return Judge(Verdict.FAILED, _OTHER_NAME)
     if record.error is not None and not record.error.retryable:
         return _turn_back(record, seen, record.error)
     if record.rules.separate:
@@ -160,14 +162,16 @@ def _through_slots(record: Record, observed: Observation) -> Step:
     """Two slots: transferred, then started once, then kept or taken back."""
     seen = observed.seen
     open_parts = [part for part in record.parts if not facts.runs_want(record, part, seen)]
+    # Where one component cannot go back the others have to follow it, whatever that takes.
+    stranded = any(facts.is_stranded(record, part, seen) for part in record.parts)
     for part in open_parts:
         if facts.holds_want(record, part, seen) or facts.staged(record, part, seen):
             continue
-        if record.activations and not record.tried:
+        if record.activations and not record.tried and not stranded:
             # It was there when it was activated, and now the slot is empty.
-            return _turn_back(record, seen, _REJECTED)
-        if _was_taken_back(record):
-            return _turn_back(record, seen, _REVERTED_BY_RESET)
+            return TurnBack(_REJECTED)
+        if _was_taken_back(record) and not stranded:
+            return TurnBack(_REVERTED_BY_RESET)
         transfer = Transfer(part.component.id)
         return transfer if not _spent(record, transfer) else _turn_back(record, seen, _lack(record))
     if all(facts.holds_want(record, part, seen) for part in open_parts) and seen.role is Role.APP:
@@ -181,9 +185,9 @@ def _through_slots(record: Record, observed: Observation) -> Step:
     under_way = record.activations and all(
         facts.armed(record, part, seen) or facts.holds_want(record, part, seen) for part in open_parts
     )
-    if not under_way and _was_taken_back(record):
+    if _was_taken_back(record) and not under_way and not stranded:
         gone = _REVERTED_BY_RESET if record.tried else _DID_NOT_STAY
-        return _turn_back(record, seen, gone if record.rules.trial_boot else _lack(record))
+        return TurnBack(gone if record.rules.trial_boot else _lack(record))
     if _spent(record, activate):
         return _turn_back(record, seen, _lack(record))
     return replace(activate, again=bool(under_way))
@@ -321,6 +325,11 @@ _NO_PROGRESS = Trouble(
     "no-progress",
     "The same step was begun several times without any progress.",
     "Look at the attempt's trace; the link or the node's flash may be failing.",
+)
+_OTHER_NAME = Trouble(
+    "names-another-image",
+    "The target was started, and what runs on trial since then calls itself something else.",
+    "Look at how the firmware reports its own image; the node is taken back.",
 )
 _UNHEALTHY = Trouble("health-failed", "The target runs, and fails its health check.", "Mend the firmware.")
 _NO_VERDICT = Trouble(

@@ -146,7 +146,7 @@ def unsafe(fact: Fact, step: Step, begun: Record, act: Act) -> str | None:  # no
             if not back and record.verdict is Verdict.FAILED:
                 return "a target that failed is written again"
         case Activate(back=False):
-            if begun.activations > world.rules.bounds.activations:
+            if begun.activations > world.rules.bounds.activations and world.chip.components == 1:
                 return "it is started too often"
             if Verdict.FAILED in (record.verdict, record.late_verdict):
                 return "a target that failed is started again"

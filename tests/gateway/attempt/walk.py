@@ -30,7 +30,7 @@ from gateway.model.outcomes import CancelReason, Verdict
 from gateway.model.records import Observation, Record, Trouble
 from tests.gateway.attempt.book import SICK, Book
 from tests.gateway.attempt.model import Act, Answer, Bytes, Life, Node, Trait, third_image
-from tests.gateway.attempt.worlds import World, bytes_of, goals_back, shown
+from tests.gateway.attempt.worlds import SILENT, World, bytes_of, goals_back, shown
 
 LOST = Trouble("link-lost", "the line went dead", retryable=True)
 NO = Trouble("node-refused", "the node said no")
@@ -83,6 +83,8 @@ class Walk:
     trait: Trait
     book: Book = field(default_factory=Book)
     reasons: tuple[CancelReason, ...] = (CancelReason.CANCELLED,)
+    _known: dict[tuple[int, int, bool], tuple[int, Step, Record | None]] = field(default_factory=dict)
+    _again: dict[int, int] = field(default_factory=dict)
 
     def first(self, node: Node) -> State:
         """An attempt begins."""
@@ -94,28 +96,39 @@ class Walk:
 
     def observed(self, state: State) -> Observation:
         """What the loop sees."""
-        seen = shown(self.world, state.node, self.trait) if state.link is Link.UP else Seen(Role.SILENT)
+        seen = shown(self.world, state.node, self.trait) if state.link is Link.UP else SILENT
         return Observation(seen, AGES if state.waited and seen.role is Role.SILENT else 0.0)
 
     def turn(self, state: State) -> Turn:
         """What the loop does in this state."""
         observed = self.observed(state)
-        seen, before = observed.seen, self.book.records[state.record]
-        record = advance.noticed(before, seen)
-        number = state.record if record is before else self.book.number(record)
-        step = decide(record, observed)
-        if isinstance(step, Finish):
-            return Turn(number, seen, step, end=advance.finish(record, step, seen))
+        seen = observed.seen
+        number, step, end = self._judged(state.record, observed)
+        if end is not None:
+            return Turn(number, seen, step, end=end)
         if isinstance(step, Await):
             link = Link.UP if state.link is Link.SHORT else state.link
             return Turn(
                 number, seen, step, moves=(Move("waits", State(state.record, state.node, link, waited=True)),)
             )
-        act = self._act(record, step, state.node, seen)
+        act = self._act(self.book.records[number], step, state.node, seen)
         begun = self._begun(number, step)
         if isinstance(step, Restart) and state.link is Link.LONG:
             return Turn(number, seen, step, act, tuple(self._restarts_unheard(state, begun, step)))
         return Turn(number, seen, step, act, (self._after(state, begun, step, act, "does it"),))
+
+    def _judged(self, number: int, observed: Observation) -> tuple[int, Step, Record | None]:
+        """What the product makes of a record and a look: its part of the turn, worked out once."""
+        key = (number, id(observed.seen), observed.silent_for > 0)
+        known = self._known.get(key)
+        if known is None:
+            before = self.book.records[number]
+            record = advance.noticed(before, observed.seen)
+            step = decide(record, observed)
+            end = advance.finish(record, step, observed.seen) if isinstance(step, Finish) else None
+            number = number if record is before else self.book.number(record)
+            known = self._known[key] = number, step, end
+        return known
 
     def faults(self, state: State, turn: Turn) -> Iterator[Move]:
         """Everything that can go wrong in this state."""
@@ -137,7 +150,10 @@ class Walk:
             node = self.world.chip.boot(node, self.trait)
             if shown(self.world, node, self.trait).role is Role.SILENT:
                 return None
-        return State(self.book.number(advance.recovery_of(end, end.id)), node)
+        again = self._again.get(id(end))
+        if again is None:
+            again = self._again[id(end)] = self.book.number(advance.recovery_of(end, end.id))
+        return State(again, node)
 
     def _between_steps(self, state: State) -> Iterator[Move]:
         record, node = self.record(state), state.node

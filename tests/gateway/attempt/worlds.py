@@ -106,13 +106,17 @@ def goals_back(part: Part) -> frozenset[Bytes]:
     return frozenset(goal for goal in goals if goal is not None)
 
 
+SILENT = Seen(Role.SILENT)
+"""The one look at nothing; as every look it is one object, by which the walk knows it again."""
+
+
 @cache
 def shown(world: World, node: Node, trait: Trait) -> Seen:
     """What a look at the node gives."""
     if world.chip.probe_restarts:
         node = world.chip.boot(node, trait)
     if node.life is Life.HUNG:
-        return Seen(Role.SILENT)
+        return SILENT
     slots: list[Slot] = []
     for image, place in enumerate(node.places):
         slots.append(_slot(world, image, 0, place.active, trait, active=True, confirmed=place.confirmed))

@@ -225,7 +225,9 @@ class Runner:
             await self._tell_end()
             return None
         self.record = advance.prepared(self.record, seen, found)
-        return seen
+        # Firmware that was just read back has a name only now: by it the node is looked at again.
+        read_back = any(target.private for _, target in found.known_good)
+        return None if read_back else seen
 
     async def _transfer(self, part: Part, *, back: bool) -> Seen | None:
         target = part.known_good if back else part.want

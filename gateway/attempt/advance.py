@@ -52,7 +52,8 @@ def begin(record: Record, step: Step) -> Record:
             way = RollbackKind.RESTORE if record.rollback is RollbackKind.RESTORE else RollbackKind.REFLASH
             record = replace(record, back_kind=way)
         case Activate(back=False, again=False):
-            record = replace(record, activations=record.activations + 1)
+            # Whoever falls silent after this start may be restarted once more.
+            record = replace(record, activations=record.activations + 1, resets=0)
         case Activate(back=True, again=False) if record.back_kind in _WITHOUT_BYTES:
             record = replace(record, back_kind=RollbackKind.SLOT_SWITCH)
         case Revert():

@@ -154,8 +154,18 @@ def armed(record: Record, part: Part, seen: Seen) -> bool:
 
 
 def back_waits(record: Record, part: Part, seen: Seen) -> bool:
-    """Whether the old firmware still lies in the other slot."""
-    return is_back(record, part, firmware(standby(part, seen)))
+    """Whether the old firmware still lies in another slot that the node can be started from."""
+    return record.rules.separate and is_back(record, part, firmware(standby(part, seen)))
+
+
+def poses(record: Record, part: Part, seen: Seen) -> bool:
+    """Whether what we started runs on trial under a name that is not the target's.
+
+    Nobody else can have put it there: the old firmware still waits in the other slot.
+    """
+    if not record.activations or not on_trial(record, part, seen):
+        return False
+    return not holds_want(record, part, seen) and back_waits(record, part, seen)
 
 
 def is_third(record: Record, part: Part, seen: Seen) -> bool:
@@ -166,4 +176,6 @@ def is_third(record: Record, part: Part, seen: Seen) -> bool:
     if by_identity(record) and found.identity is None:
         # Nothing tells it apart: after our own writing it may be half of ours.
         return not record.touched and part.before.identity is not None
+    if poses(record, part, seen):
+        return False
     return not (is_want(record, part, found) or is_back(record, part, found))

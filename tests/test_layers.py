@@ -38,11 +38,15 @@ PLACES_OF_LIBRARIES = {
     "zigpy": ("transports.zigbee", "flashers.zigbee_ota"),
     "zigpy_znp": ("transports.zigbee",),
     "aiomqtt": ("gateway.upstream.mqtt",),
-    "paho": ("gateway.upstream.mqtt",),
+    # The demo listens to the broker with a client that is not the one it listens for.
+    "paho": ("gateway.upstream.mqtt", "gateway.demo.listener"),
     "aiohttp": ("gateway",),
     "intelhex": ("flashers.images",),
-    "rich": ("gateway.cli",),
+    "rich": ("gateway.cli", "gateway.demo"),
 }
+
+DEMO = "gateway.demo"
+"""A bench inside the house: it makes images for its virtual nodes, as a vendor's tool would."""
 
 NAMES_OF_DISTRIBUTIONS = {"pyserial": "serial"}
 """Where the name that is installed is not the name that is imported."""
@@ -117,7 +121,9 @@ def across_protocols(entries: list[Import]) -> list[str]:
     return [
         str(entry)
         for entry in entries
-        if (there := protocol_of(entry.imported)) and there != protocol_of(entry.importer)
+        if (there := protocol_of(entry.imported))
+        and there != protocol_of(entry.importer)
+        and not (is_in(entry.importer, DEMO) and is_in(entry.imported, f"flashers.{there}.make"))
     ]
 
 
@@ -144,6 +150,11 @@ def test_nobody_knows_who_is_above(entries: list[Import]) -> None:
 
 def test_no_flasher_knows_another_and_the_gateway_knows_none(entries: list[Import]) -> None:
     assert across_protocols(entries) == []
+
+
+def test_only_its_command_knows_the_demo(entries: list[Import]) -> None:
+    knowing = {entry.importer for entry in entries if is_in(entry.imported, DEMO)}
+    assert {name for name in knowing if not is_in(name, DEMO)} <= {"gateway.cli.demo"}
 
 
 def test_each_library_has_its_place(entries: list[Import]) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from flashers.mcuboot_smp.codec import Group, ImageCommand, Message, Op, OsCommand
+from flashers.mcuboot_smp.virtual.answers import Body, Reply, UploadState
 from flashers.mcuboot_smp.virtual.bootloader import Bootloader
-from flashers.mcuboot_smp.virtual.server import Body, Reply, UploadState
 
 _EINVAL = 3
 _ENOTSUP = 8

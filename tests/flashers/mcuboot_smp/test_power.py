@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from flashers.api import Role, Transfer
-from tests.flashers.mcuboot_smp.world import NEW, OLD, SMALL, World, parsed, world
+from tests.flashers.mcuboot_smp.world import NEW, OLD, SMALL, World, image_file, parsed, world
 from transports.errors import TenderError
 from transports.virtual.clock import run_virtual
 
@@ -97,3 +97,44 @@ def test_an_upload_that_lost_power_is_sent_again_and_not_believed_half() -> None
 
     for operation in range(1, 7):
         run_virtual(main(operation))
+
+
+async def bring_both(there: World, files: tuple[bytes, bytes], rounds: int = 10) -> None:
+    """The same for a node with two cores: both run their images before either is kept."""
+    for _ in range(rounds):
+        try:
+            seen = await there.probe()
+            if seen.role is Role.SILENT:
+                continue
+            active = [seen.active(image) for image in (0, 1)]
+            run = [slot.firmware if slot is not None else None for slot in active]
+            if run == [parsed(data).firmware for data in files]:
+                for image, data in enumerate(files):
+                    await there.confirm(data, image)
+                return
+            for image, data in enumerate(files):
+                await there.transfer(data, image)
+            await there.activate(*files)
+        except TenderError as error:
+            if not error.retryable:
+                raise
+    raise AssertionError("it never gets there")
+
+
+@pytest.mark.parametrize("torn", [False, True], ids=["before", "torn"])
+def test_two_cores_that_lose_power_at_any_operation_are_brought_there_together(torn: bool) -> None:
+    files = (NEW, image_file("3.0.0"))
+
+    async def main(operation: int) -> int:
+        there = world(SMALL, others=(OLD,))
+        there.node.cut_power_at(operation, torn=torn, off_for=1.0)
+        await bring_both(there, files)
+        assert there.runs(files[0], 0), f"operation {operation}"
+        assert there.runs(files[1], 1), f"operation {operation}"
+        assert there.node.truth().confirmed, f"operation {operation}"
+        return there.node.operations
+
+    operations = run_virtual(main(10_000))
+    for operation in range(1, operations + 1):
+        run_virtual(main(operation))
+    assert operations > 60

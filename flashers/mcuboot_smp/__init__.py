@@ -5,6 +5,8 @@ The codec is in ``codec``, images in ``image``, the procedures in ``requests``,
 integrator what to write into a profile.
 """
 
+from collections.abc import Mapping
+
 from flashers.api import Flasher as FlasherContract
 from flashers.api import FlasherPlugin, Session, VirtualSetup
 from flashers.api import VirtualNode as VirtualNodeContract
@@ -12,6 +14,7 @@ from flashers.mcuboot_smp.declare import declare
 from flashers.mcuboot_smp.image import parse
 from flashers.mcuboot_smp.params import SmpParams
 from flashers.mcuboot_smp.virtual.options import FAULTS
+from flashers.sim import SimApp
 
 __all__ = ["PLUGIN"]
 
@@ -28,6 +31,12 @@ def _virtual_node(setup: VirtualSetup) -> VirtualNodeContract:
     return VirtualMcubootNode(setup)
 
 
+def _build(app: SimApp, size: int, options: Mapping[str, str]) -> bytes:
+    from flashers.mcuboot_smp.build import build
+
+    return build(app, size, options)
+
+
 PLUGIN = FlasherPlugin(
     name="mcuboot_smp",
     summary="MCUboot images over MCUmgr (SMP on a console), in every mode of MCUboot",
@@ -36,5 +45,6 @@ PLUGIN = FlasherPlugin(
     parse=parse,
     open=_open,
     virtual_node=_virtual_node,
+    build=_build,
     faults=FAULTS,
 )

@@ -160,6 +160,6 @@ class Control(Protocol):
         """Everything from now on, as it happens; a slow reader loses progress, never events."""
         ...
 
-    async def command_refused(self, verb: str, code: str, message: str) -> None:
+    async def command_refused(self, verb: str, code: str, message: str, remedy: str) -> None:
         """Tell upstream that something it asked was not understood."""
         ...

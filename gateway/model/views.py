@@ -42,18 +42,20 @@ class Event:
 
 
 EVENT_KINDS: dict[str, str] = {
-    "attempt.phase": "An attempt entered a phase; data: phase, profile, why if it turned back.",
-    "attempt.done": "An attempt ended; data: outcome, code, message, remedy, before, after, evidence, "
-    "rollback, bytes_sent, seconds.",
-    "deployment.accepted": "A deployment was taken; data: release, nodes, revision, asked_by.",
+    "attempt.phase": "An attempt entered a phase; data: phase, profile, and why (code, message) once it has "
+    "turned back.",
+    "attempt.done": "An attempt ended; data: outcome, code, message, remedy, profile, before, want, after, "
+    "evidence, rollback (the kind that was done, or `none`), reasons (code, message), bytes_sent, seconds, "
+    "origin, asked_by.",
+    "deployment.accepted": "A deployment was taken; data: release, nodes, revision, asked_by, trust.",
     "deployment.refused": "A deployment was not taken; data: code, message, remedy, revision.",
     "deployment.done": "Every attempt of a deployment has ended; data: outcomes (count by outcome).",
-    "command.refused": "A command was not understood or not allowed; data: verb, code, message, remedy.",
-    "release.added": "A release is in the store; data: product, version, trust.",
-    "node.added": "A node is known; data: profile, link.",
-    "node.changed": "A node was seen to run something else than last known; data: before, after.",
+    "command.refused": "A message was not understood or not allowed; data: verb, code, message, remedy.",
+    "release.added": "A release is in the store; data: product, version, trust, asked_by.",
+    "node.changed": "A node was seen to run something else than last known; data: before, after (digest or "
+    "version, by image number).",
     "gateway.started": "The service began; data: version, unsigned_allowed, resumed (open attempts).",
-    "gateway.stopping": "The service ends on request; data: open attempts.",
+    "gateway.stopping": "The service ends on request; data: open (attempts).",
     "journal.gap": "Events were dropped to stay within bounds; data: first, last (sequences).",
 }
 """The closed list of event kinds, each with what its data holds."""

@@ -101,6 +101,7 @@ class Gateway:
         notice = site.trust.notice
         warnings = [Reason("trust", notice)] if notice is not None else []
         warnings += [Reason(item.error.code, f"{item.file}: {item.error}") for item in site.shelf.refused]
+        revision = await site.journal.meta("desired-revision")
         return Status(
             gateway=site.config.gateway.name,
             version=version("fleet-tender"),
@@ -117,6 +118,7 @@ class Gateway:
             exposed=self.supervisor.exposed,
             store_bytes=site.store.room.used,
             warnings=tuple(warnings),
+            desired_revision=int(revision) if revision is not None else None,
         )
 
     async def nodes(self) -> list[NodeView]:
@@ -264,6 +266,9 @@ class Gateway:
     async def rollback(self, node: str, *, asked_by: str) -> AttemptView:
         """Bring a node back to its known-good."""
         await self.node(node)
+        for record in await self.site.journal.attempts(node=node):
+            if asked_by.startswith("upstream:") and record.asked_by == asked_by:
+                return self._view(record)  # the same command again: we died before it was acknowledged
         targets = dict(self.site.inventory.known_goods(node))
         if not targets:
             raise NoKnownGood(f"nothing is known that {node} could go back to")
@@ -343,9 +348,9 @@ class Gateway:
         """Everything from now on, as it happens."""
         return self.watchers.watch()
 
-    async def command_refused(self, verb: str, code: str, message: str) -> None:
+    async def command_refused(self, verb: str, code: str, message: str, remedy: str) -> None:
         """Tell upstream that something it asked was not understood."""
-        data: dict[str, object] = {"verb": verb, "code": code, "message": message}
+        data: dict[str, object] = {"verb": verb, "code": code, "message": message, "remedy": remedy}
         await self.site.journal.tell(Told("command.refused", data=data))
 
     def _progressed(self, progress: Progress) -> None:

@@ -168,7 +168,7 @@ class Answers:
         _log.info("verb=%s refused=%s %s", verb, error.code, error.message)
         if content in self._told or crowded:
             return
-        await self._control.command_refused(verb, error.code, error.message)
+        await self._control.command_refused(verb, error.code, error.message, error.what_to_do)
         self._told.append(content)
         self._told_at.append(now)
 

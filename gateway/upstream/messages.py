@@ -184,7 +184,10 @@ class EventMessage(Message):
     """One thing that happened; in order on `event`, at least once."""
 
     gateway: str = Field(description="The gateway's name; first part of the event's id.")
-    epoch: int = Field(description="Grows when the gateway's journal is made anew; second part of the id.")
+    epoch: int = Field(
+        description="Another one, and a greater one if the clock runs, where the journal was made anew; "
+        "second part of the id."
+    )
     sequence: int = Field(description="Grows by one within an epoch; third part of the id.")
     kind: str = Field(description="One of the event kinds below.")
     at: Moment = Field(description="When it happened.")

@@ -7,7 +7,6 @@ so that the broker gives it again to a gateway that died over it.
 
 import asyncio
 import logging
-import secrets
 import socket
 import ssl
 from collections import deque
@@ -52,7 +51,7 @@ class MqttUpstream(KeptUpstream):
 
 @asynccontextmanager
 async def connect(
-    settings: MqttSettings, client_id: str, will_topic: str, will: bytes, *, clean: bool = False
+    settings: MqttSettings, client_id: str, will_topic: str, will: bytes
 ) -> AsyncIterator[Wire]:
     """A connection; left without :meth:`Connection.disconnect`, the broker publishes the will.
 
@@ -63,7 +62,7 @@ async def connect(
     where = f"{settings.host}:{settings.port}"
     try:
         inbox = Inbox()
-        client = await _client(settings, inbox, client_id, will_topic, will, clean=clean)
+        client = await _client(settings, inbox, client_id, will_topic, will)
         connection = Connection(client, inbox, settings)
         await connection.dial()
     except MqttConnectError as error:
@@ -331,28 +330,8 @@ class Inbox(asyncio.Queue[aiomqtt.Message]):
         return item
 
 
-@asynccontextmanager
-async def listening(url: str, topic: str) -> AsyncIterator[AsyncIterator[Arrived]]:
-    """Hear what a broker is told on a topic, or a wildcard, as somebody who is not the gateway.
-
-    Raises:
-        UpstreamError: as :func:`connect`; UpstreamLost while listening.
-    """
-    async with connect(
-        MqttSettings(url=url), f"listener-{secrets.token_hex(6)}", "", b"", clean=True
-    ) as wire:
-        await wire.subscribe(topic)
-        yield _heard(wire)
-
-
-async def _heard(wire: Wire) -> AsyncIterator[Arrived]:
-    async for arrived in wire.arrivals():
-        wire.done(arrived)
-        yield arrived
-
-
 async def _client(
-    settings: MqttSettings, inbox: Inbox, client_id: str, will_topic: str, will: bytes, *, clean: bool
+    settings: MqttSettings, inbox: Inbox, client_id: str, will_topic: str, will: bytes
 ) -> aiomqtt.Client:
     modern = settings.protocol == "5"
     properties = None
@@ -360,7 +339,7 @@ async def _client(
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.ReceiveMaximum = UNACKNOWLEDGED
         properties.MaximumPacketSize = PACKET_MAX
-        properties.SessionExpiryInterval = 0 if clean else settings.session_expiry
+        properties.SessionExpiryInterval = settings.session_expiry
     library_log = _log.getChild("library")
     # It reports as errors what is daily life on a weak link; what it means is said by us.
     library_log.setLevel(logging.CRITICAL)
@@ -372,10 +351,10 @@ async def _client(
         password=await asyncio.to_thread(_password, settings),
         tls_context=await asyncio.to_thread(_tls, settings) if settings.tls else None,
         protocol=aiomqtt.ProtocolVersion.V5 if modern else aiomqtt.ProtocolVersion.V311,
-        clean_session=None if modern else clean,
-        clean_start=clean if modern else MQTT_CLEAN_START_FIRST_ONLY,
+        clean_session=None if modern else False,
+        clean_start=False if modern else MQTT_CLEAN_START_FIRST_ONLY,
         properties=properties,
-        will=aiomqtt.Will(will_topic, will, qos=1, retain=True) if will_topic else None,
+        will=aiomqtt.Will(will_topic, will, qos=1, retain=True),
         keepalive=settings.keepalive,
         timeout=settings.reply_timeout,
         queue_type=cast(Any, lambda maxsize: inbox),
@@ -392,9 +371,21 @@ def _password(settings: MqttSettings) -> str | None:
 
 def _tls(settings: MqttSettings) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=settings.ca_file)
+    context.sslsocket_class = _TidySocket
     if settings.cert_file is not None:
         context.load_cert_chain(settings.cert_file, settings.key_file)
     return context
+
+
+class _TidySocket(ssl.SSLSocket):
+    """Closed when the handshake fails: the library forgets to."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
 
 
 def _shut(sock: Any) -> None:

@@ -16,7 +16,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class MqttSettings(BaseModel):
     """Where the broker is, who we are to it, and what the link may cost.  Times are in seconds."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     url: str
     """``mqtt://HOST[:PORT]`` or ``mqtts://HOST[:PORT]`` (TLS)."""
@@ -28,13 +28,17 @@ class MqttSettings(BaseModel):
     """MQTT's version.  With 3.1.1 a broker cannot say that it refused a message."""
 
     username: str | None = None
+    """Who we are to the broker, if it asks."""
     password: SecretStr | None = None
+    """Better kept in a file of its own: see the next."""
     password_file: Path | None = None
     """Read at every connection, so that a password can be changed under a running service."""
     ca_file: Path | None = None
     """Who vouches for the broker; the system's authorities if it is left out."""
     cert_file: Path | None = None
+    """Our own certificate, if the broker asks for one."""
     key_file: Path | None = None
+    """The key of that certificate."""
 
     keepalive: int = Field(default=60, ge=1, le=65535)
     """A ping after this long without traffic; the will follows after one and a half times this."""
@@ -45,6 +49,7 @@ class MqttSettings(BaseModel):
     reply_timeout: Positive = 30.0
     """For the broker to answer; a publish that is not acknowledged for this long ends the connection."""
     retry_first: Positive = 1.0
+    """The wait before the first new try."""
     retry_cap: Positive = 120.0
     """The wait before a new connection doubles from ``retry_first`` to this, with jitter."""
 

@@ -216,8 +216,8 @@ class World:
         finally:
             self._queues.remove(queue)
 
-    async def command_refused(self, verb: str, code: str, message: str) -> None:
-        self.tell("command.refused", verb=verb, code=code, message=message)
+    async def command_refused(self, verb: str, code: str, message: str, remedy: str) -> None:
+        self.tell("command.refused", verb=verb, code=code, message=message, remedy=remedy)
 
     def tell(
         self,

@@ -254,8 +254,8 @@ class SmallGateway:
             for event in self.told:
                 yield event
 
-    async def command_refused(self, verb: str, code: str, message: str) -> None:
-        self.tell("command.refused", verb=verb, code=code, message=message)
+    async def command_refused(self, verb: str, code: str, message: str, remedy: str) -> None:
+        self.tell("command.refused", verb=verb, code=code, message=message, remedy=remedy)
 
     # For assertions
 

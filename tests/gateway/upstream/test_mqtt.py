@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.control import Progress
-from gateway.upstream.mqtt import INBOX_MESSAGES, listening
+from gateway.upstream.mqtt import INBOX_MESSAGES
 from gateway.upstream.requests import VERBS
 from tests.gateway.upstream.conftest import served
 from tests.gateway.upstream.small import EPOCH, SmallGateway, node_view, quick
@@ -385,23 +385,3 @@ async def test_a_look_that_takes_long_does_not_keep_a_cancel_waiting(
             listener.publish(COMMAND, command("probe", node="node-1"))
         assert (await answer(listener, command("rollback", node="node-2")))["ok"]
         assert (await answer(listener, command("cancel", target="1")))["ok"]
-
-
-async def test_somebody_else_can_listen_with_a_line_of_code(broker: Broker, gateway: SmallGateway) -> None:
-    async with listening(broker.url, "tender/#") as heard:
-        async with served(gateway, quick(broker.url)):
-            kinds = set()
-            async for message in heard:
-                kinds.add(message.topic.split("/")[2])
-                if kinds == {"status", "node"}:
-                    break
-        for number in range(50):
-            gateway.tell(number=number)
-        async with served(gateway, quick(broker.url)):
-            numbers = []
-            async for message in heard:
-                if message.topic == EVENT:
-                    numbers.append(json.loads(message.payload)["data"]["number"])
-                    if len(numbers) == 50:
-                        break
-    assert numbers == list(range(50))

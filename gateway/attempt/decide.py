@@ -164,6 +164,13 @@ def _through_slots(record: Record, observed: Observation) -> Step:
     open_parts = [part for part in record.parts if not facts.runs_want(record, part, seen)]
     # Where one component cannot go back the others have to follow it, whatever that takes.
     stranded = any(facts.is_stranded(record, part, seen) for part in record.parts)
+    if all(facts.holds_want(record, part, seen) for part in open_parts) and seen.role is Role.APP:
+        if all(facts.confirmed(part, seen) for part in open_parts):
+            return Finish(Outcome.FLASHED, _EVIDENCE_TOO_WEAK)
+        return _turn_back(record, seen, _EVIDENCE_TOO_WEAK)
+    if any(facts.on_trial(record, part, seen) for part in record.parts) and not _spent(record, Revert()):
+        # Not all of it is ours, or not all was started: the reset that comes next takes it back anyway.
+        return Revert()
     for part in open_parts:
         if facts.holds_want(record, part, seen) or facts.staged(record, part, seen):
             continue
@@ -174,13 +181,6 @@ def _through_slots(record: Record, observed: Observation) -> Step:
             return TurnBack(_REVERTED_BY_RESET)
         transfer = Transfer(part.component.id)
         return transfer if not _spent(record, transfer) else _turn_back(record, seen, _lack(record))
-    if all(facts.holds_want(record, part, seen) for part in open_parts) and seen.role is Role.APP:
-        if all(facts.confirmed(part, seen) for part in open_parts):
-            return Finish(Outcome.FLASHED, _EVIDENCE_TOO_WEAK)
-        return _turn_back(record, seen, _EVIDENCE_TOO_WEAK)
-    if any(facts.on_trial(record, part, seen) for part in record.parts) and not _spent(record, Revert()):
-        # Only some were started, and the reset that starts the others takes these back.
-        return Revert()
     activate = Activate(_ids(open_parts))
     under_way = record.activations and all(
         facts.armed(record, part, seen) or facts.holds_want(record, part, seen) for part in open_parts
@@ -240,7 +240,11 @@ def _back(record: Record, observed: Observation) -> Step:
         # It cannot be withdrawn: let it boot, so that it can be taken back.
         boot = Activate(_ids(parts), back=True, again=True)
         return boot if not _spent(record, boot) else Finish(Outcome.WOUNDED, _NO_WAY_BACK)
-    away = [part for part in parts if not facts.holds_back(record, part, seen)]
+    away = [
+        part
+        for part in parts
+        if not facts.holds_back(record, part, seen) or facts.on_trial(record, part, seen)
+    ]
     return _take_back(record, away, observed) if away else _back_there(record, observed)
 
 

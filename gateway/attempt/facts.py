@@ -117,10 +117,17 @@ def confirmed(part: Part, seen: Seen) -> bool:
 
 
 def on_trial(record: Record, part: Part, seen: Seen) -> bool:
-    """Whether the node runs what is none of its past, and takes it back at its next reset."""
+    """Whether the node runs what is none of its past, and takes it back at its next reset.
+
+    The old firmware was there for good: before we start it again, what gives itself out
+    for it and is not confirmed is something else.
+    """
     if not record.rules.trial_boot or seen.role is not Role.APP or firmware(active(part, seen)) is None:
         return False
-    return not confirmed(part, seen) and not holds_back(record, part, seen)
+    if confirmed(part, seen):
+        return False
+    ours_again = record.back_kind not in (RollbackKind.NONE, RollbackKind.BOOTLOADER)
+    return not (ours_again and holds_back(record, part, seen))
 
 
 def is_stranded(record: Record, part: Part, seen: Seen) -> bool:

@@ -53,6 +53,8 @@ class Trait(StrEnum):
     """Confirms itself at boot, and fails its health check."""
     LIES = "lies"
     """Gives itself out for the old firmware."""
+    POSES = "poses"
+    """Gives itself out for something that nobody knows."""
     MUTE = "mute"
     """Runs, without the evidence of it that the profile asks for."""
 

@@ -11,7 +11,7 @@ from flashers.api import RollbackKind
 from gateway.attempt.steps import Activate, Confirm, Restart, Revert, Step, Transfer, TurnBack
 from gateway.model.outcomes import Direction, Outcome, Verdict
 from gateway.model.records import Record, Result
-from tests.gateway.attempt.model import WHOLE, Act, Bytes, Node, Trait
+from tests.gateway.attempt.model import WHOLE, Act, Bytes, Life, Node, Trait
 from tests.gateway.attempt.worlds import World, bytes_of, goals_back
 
 
@@ -24,9 +24,14 @@ class Fact(NamedTuple):
     heard: bool
     record: Record
 
+    def says(self, index: int) -> Bytes:
+        """What a component has to start from, in the node's own words."""
+        runs = self.node.life is Life.RUNS
+        return self.world.claims(self.node.places[index].active, self.trait, runs=runs)
+
     def holds(self, index: int) -> Bytes:
-        """What a component has to start from, as the node would say."""
-        return self.world.claims(self.node.places[index].active, self.trait)
+        """What a component has to start from, as far as it can be known."""
+        return self._claimed(self.node)[index]
 
     def back(self, index: int) -> frozenset[Bytes]:
         """What this component may be taken back to."""
@@ -66,11 +71,18 @@ class Fact(NamedTuple):
     def _for_good(self, goals: list[frozenset[Bytes]]) -> bool:
         after = self.world.chip.boot(self.node, self.trait)
         return all(
-            self.world.claims(place.active, self.trait) in goal
-            and self.world.claims(later.active, self.trait) in goal
-            and place.confirmed
-            for place, later, goal in zip(self.node.places, after.places, goals, strict=True)
+            place.confirmed and now in goal and then in goal
+            for place, now, then, goal in zip(
+                self.node.places, self._claimed(self.node), self._claimed(after), goals, strict=True
+            )
         )
+
+    def _claimed(self, node: Node) -> list[Bytes]:
+        if self.world.chip.trial:
+            # What lies on trial is found out by taking it back.
+            return [place.active for place in node.places]
+        runs = node.life is Life.RUNS
+        return [self.world.claims(place.active, self.trait, runs=runs) for place in node.places]
 
 
 def untrue(fact: Fact, result: Result) -> str | None:
@@ -102,7 +114,7 @@ def untrue(fact: Fact, result: Result) -> str | None:
             good = (record.touched or fact.heard) and not (fact.proved and fine)
         case Outcome.CHANGED_BY_OTHERS:
             good = fact.proved and any(
-                fact.holds(index) not in fact.back(index) | {Bytes.WANT} for index in range(len(record.parts))
+                fact.says(index) not in fact.back(index) | {Bytes.WANT} for index in range(len(record.parts))
             )
         case _:
             assert_never(result.outcome)

@@ -259,7 +259,7 @@ class Walk:
                 image = bytes_of(known_good.firmware) if back and known_good else Bytes.WANT
                 return chip.transfer(node, _index(component), image or Bytes.NONE)
             case Activate(components=components, back=back):
-                goals = {_index(name): self._goals(record, _index(name), back=back) for name in components}
+                goals = {i: self._goals(record, i, seen, back=back) for i in map(_index, components)}
                 return chip.activate(node, goals, self.trait)
             case Confirm(component=component):
                 return chip.confirm(node, _index(component), self._running(_index(component), node, seen))
@@ -281,7 +281,9 @@ class Walk:
     def _still_target(self, node: Node) -> bool:
         return node.life is not Life.HUNG and all(place.active is Bytes.WANT for place in node.places)
 
-    def _goals(self, record: Record, index: int, *, back: bool) -> frozenset[Bytes]:
+    def _goals(self, record: Record, index: int, seen: Seen, *, back: bool) -> frozenset[Bytes]:
+        waits = seen.standby(index)
+        back = back and not (waits is not None and waits.pending)  # what is armed is let boot
         return goals_back(record.parts[index]) if back else frozenset({Bytes.WANT})
 
 

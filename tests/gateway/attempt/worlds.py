@@ -57,12 +57,13 @@ class World:
                 ways.append((f"c{index}", target(way)))
         return Prepared(self.rollback, known_good=tuple(ways))
 
-    def claims(self, held: Bytes, trait: Trait) -> Bytes:
-        """What a node that holds this says that it holds."""
+    def claims(self, held: Bytes, trait: Trait, *, runs: bool) -> Bytes:
+        """What a node says that it holds; only what runs can lie, and not to somebody who reads the flash."""
         if held is W and trait is Trait.REJECTED and self.chip.slots == 1:
             return Bytes.HALF  # nothing that can run
-        lies = held is W and trait is Trait.LIES and not self.lies_about_version
-        return B if lies else held
+        if held is not W or not runs or self.lies_about_version or self.rules.transfer == _READ:
+            return held
+        return {Trait.LIES: B, Trait.POSES: T}.get(trait, held)
 
     @property
     def lies_about_version(self) -> bool:
@@ -70,9 +71,8 @@ class World:
         return self.rules.boot == _NAME and self.rules.transfer != _NAME
 
     def begins(self, trait: Trait) -> list[Node]:
-        """The nodes that an attempt can find; one cannot run an image that does not start."""
-        never = trait in (Trait.REJECTED, Trait.CRASHES, Trait.HANGS)
-        never |= trait is Trait.MUTE and self.chip.components > 1  # the others could not be proved either
+        """The nodes that an attempt can find: an image that does not start, or lies, is not there yet."""
+        never = trait in (Trait.REJECTED, Trait.CRASHES, Trait.HANGS, Trait.LIES, Trait.POSES)
         return [node for node in self.starts if not (never and any(p.active is W for p in node.places))]
 
     def proves(self, node: Node, trait: Trait) -> bool:
@@ -119,7 +119,18 @@ def shown(world: World, node: Node, trait: Trait) -> Seen:
         return SILENT
     slots: list[Slot] = []
     for image, place in enumerate(node.places):
-        slots.append(_slot(world, image, 0, place.active, trait, active=True, confirmed=place.confirmed))
+        slots.append(
+            _slot(
+                world,
+                image,
+                0,
+                place.active,
+                trait,
+                active=True,
+                confirmed=place.confirmed,
+                runs=node.life is Life.RUNS,
+            )
+        )
         if place.standby is not Bytes.NONE:
             slots.append(_slot(world, image, 1, place.standby, trait, pending=place.pending))
     runs = node.life is Life.RUNS and (bool(world.rules.boot) or not world.chip.probe_restarts)
@@ -140,9 +151,10 @@ def _slot(
     active: bool = False,
     confirmed: bool = False,
     pending: bool = False,
+    runs: bool = False,
 ) -> Slot:
     by_version = not (world.rules.boot | world.rules.transfer) - _NAME
-    firmware = named(world.claims(held, trait), by_version=by_version) if held in WHOLE else None
+    firmware = named(world.claims(held, trait, runs=runs), by_version=by_version) if held in WHOLE else None
     if firmware is not None and held is W and trait is Trait.LIES and world.lies_about_version:
         firmware = replace(firmware, version=named(B, by_version=False).version)
     refused = world.chip.slots == 1 and held is W and trait is Trait.REJECTED
@@ -185,6 +197,7 @@ _TRIED = (
     Trait.REJECTED,
     Trait.EARLY,
     Trait.LIES,
+    Trait.POSES,
     Trait.MUTE,
 )
 _KEPT = (
@@ -194,6 +207,7 @@ _KEPT = (
     Trait.CRASHES,
     Trait.REJECTED,
     Trait.LIES,
+    Trait.POSES,
     Trait.MUTE,
 )
 """Without a trial an image that hangs is one that crashes, and none can confirm itself."""
@@ -288,6 +302,6 @@ WORLDS = (
         _rules(DUAL),
         None,
         (Node((Place(B), Place(B))), Node((Place(W, B), Place(B)))),
-        _TRIED,
+        (Trait.HEALTHY, Trait.UNHEALTHY, Trait.CRASHES, Trait.REJECTED, Trait.EARLY),
     ),
 )

@@ -80,9 +80,9 @@ class SimFlash:
         if address // self.page != (address + len(data) - 1) // self.page:
             raise FlashMisuse(f"{len(data)} bytes at {address:#x} cross a page of {self.page}")
         old = self.data[address : address + len(data)]
-        if self._strict and any(new & ~was for new, was in zip(data, old, strict=True)):
+        result = (int.from_bytes(data) & int.from_bytes(old)).to_bytes(len(data))
+        if self._strict and result != data:
             raise FlashMisuse(f"programming {address:#x} without an erase")
-        result = bytes(new & was for new, was in zip(data, old, strict=True))
         self._operate(address, result, len(data) // 2, erase=False)
 
     def preload(self, address: int, data: bytes) -> None:

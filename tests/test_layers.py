@@ -38,20 +38,24 @@ PLACES_OF_LIBRARIES = {
     "zigpy": ("transports.zigbee", "flashers.zigbee_ota"),
     "zigpy_znp": ("transports.zigbee",),
     "aiomqtt": ("gateway.upstream.mqtt",),
-    # The demo listens to the broker with a client that is not the one it listens for.
+    # aiomqtt stands on paho.  The demo's listener uses paho by itself, since it has to contradict
+    # the gateway where that tells upstream something else than was so.
     "paho": ("gateway.upstream.mqtt", "gateway.demo.listener"),
     "aiohttp": ("gateway",),
     "intelhex": ("flashers.images",),
+    # For people at a terminal, who sit before the commands and before the demo.
     "rich": ("gateway.cli", "gateway.demo"),
 }
 
 DEMO = "gateway.demo"
-"""A bench inside the house: it makes images for its virtual nodes, as a vendor's tool would."""
+"""A bench inside the house, for one command; it knows the flashers by their plugins, as the service does."""
 
 NAMES_OF_DISTRIBUTIONS = {"pyserial": "serial"}
 """Where the name that is installed is not the name that is imported."""
 
-LATE = frozenset({"aiohttp", "aiomqtt", "bellows", "bleak", "paho", "serial", "zigpy", "zigpy_znp"})
+LATE = frozenset(
+    {"aiohttp", "aiomqtt", "bellows", "bleak", "cryptography", "paho", "rich", "serial", "zigpy", "zigpy_znp"}
+)
 """What costs time or memory and is imported only where it is needed."""
 
 
@@ -121,9 +125,7 @@ def across_protocols(entries: list[Import]) -> list[str]:
     return [
         str(entry)
         for entry in entries
-        if (there := protocol_of(entry.imported))
-        and there != protocol_of(entry.importer)
-        and not (is_in(entry.importer, DEMO) and is_in(entry.imported, f"flashers.{there}.make"))
+        if (there := protocol_of(entry.imported)) and there != protocol_of(entry.importer)
     ]
 
 

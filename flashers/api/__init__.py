@@ -1,7 +1,8 @@
 """The whole vocabulary between the host and a flasher, in one import.
 
-A flasher imports from here, from :mod:`transports.links` and from nothing else of
-Tender; that is what lets it live in another distribution, or another process.
+A flasher imports from here and from :mod:`transports.links`, its virtual node also from
+:mod:`flashers.sim`, and nothing else of Tender; that is what lets it live in another
+distribution, or another process.
 """
 
 from flashers.api.data import (

@@ -14,6 +14,7 @@ from flashers.api.data import Component, Digest, FirmwareImage, Reason, Seen
 from flashers.api.declaration import Declaration
 from flashers.api.session import Session
 from flashers.api.verbs import Activate, Backup, Confirm, Preflight, Probe, Revert, Transfer
+from flashers.sim.app import SimApp
 from transports.links import UartPeer
 
 
@@ -150,6 +151,11 @@ class FlasherPlugin:
 
     ``parse`` turns an artifact's bytes into an image: (data, format, component, params).
     It raises :class:`~flashers.api.errors.BadImage` and touches nothing.
+
+    ``build`` makes a firmware file for virtual nodes: (what the application does, its
+    size in bytes, options by name).  Each plugin documents its options, such as the test
+    key that signs it.  The same arguments give the same bytes; a ValueError says what is
+    wrong with them.
     """
 
     name: str
@@ -159,5 +165,6 @@ class FlasherPlugin:
     parse: Callable[[bytes, str, Component, Any], FirmwareImage]
     open: Callable[[Session, Any], Flasher]
     virtual_node: Callable[[VirtualSetup], VirtualNode]
+    build: Callable[[SimApp, int, Mapping[str, str]], bytes]
     faults: Mapping[str, str] = field(default_factory=dict)
     """The options that the virtual node understands, each with a sentence for people."""

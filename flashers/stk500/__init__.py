@@ -12,6 +12,7 @@ from flashers.api import (
     Resume,
     RollbackKind,
 )
+from flashers.stk500.build import build
 from flashers.stk500.flasher import Stk500Flasher
 from flashers.stk500.image import FORMATS, parse
 from flashers.stk500.params import Stk500Params
@@ -54,5 +55,6 @@ PLUGIN = FlasherPlugin(
     parse=parse,
     open=Stk500Flasher,
     virtual_node=VirtualStk500,
+    build=build,
     faults=FAULTS,
 )

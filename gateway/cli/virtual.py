@@ -12,13 +12,16 @@ from gateway.cli.parsing import UsageError, add_command, config_path
 from gateway.cli.tables import print_facts, print_json
 
 if TYPE_CHECKING:
-    from flashers.api import VirtualNode
+    from flashers.api import Component, VirtualNode
     from gateway.cli.faults import Faults
     from gateway.profiles.model import Profile
     from gateway.profiles.resolve import Resolved
     from transports.virtual.faults import FaultPlan
     from transports.virtual.pty import PtyHost
     from transports.virtual.tcp import TcpHost
+
+_SMALL = 512
+"""Bytes of the application; it fits into the flash of every virtual node that makes sense."""
 
 
 def register(subparsers: Any) -> None:
@@ -43,8 +46,9 @@ def register(subparsers: Any) -> None:
         action="append",
         default=[],
         metavar="[COMPONENT=]FILE",
-        help="firmware that it has to begin with; without it the node is empty",
+        help="firmware that it has to begin with; without it, a small healthy application",
     )
+    parser.add_argument("--blank", action="store_true", help="no firmware, but for what --flash gives")
     parser.add_argument(
         "--fault",
         action="append",
@@ -86,7 +90,7 @@ def _print_faults(told: dict[str, dict[str, str]], *, as_json: bool) -> None:
 async def _serve(
     arguments: argparse.Namespace, profile: "Profile", resolved: "Resolved", faults: "Faults"
 ) -> int:
-    node = _node(arguments.flash, profile, resolved, faults)
+    node = _node(arguments, profile, resolved, faults)
     host = _host(arguments, node, faults.link)
     try:
         await _start(host)
@@ -113,21 +117,34 @@ async def _start(host: "PtyHost | TcpHost") -> None:
         raise UsageError(str(error), remedy="Choose another place; it may be in use.") from error
 
 
-def _node(given: list[str], profile: "Profile", resolved: "Resolved", faults: "Faults") -> "VirtualNode":
+def _node(
+    arguments: argparse.Namespace, profile: "Profile", resolved: "Resolved", faults: "Faults"
+) -> "VirtualNode":
     from flashers.api import VirtualSetup
 
     components = tuple(table.value() for table in profile.components)
-    flash = dict(_firmware(text, components[0].id) for text in given)
+    flash = dict(_firmware(text, components[0].id) for text in arguments.flash)
     if unknown := set(flash) - {component.id for component in components}:
         known = ", ".join(component.id for component in components)
         raise UsageError(f"it has no component {unknown.pop()!r}", remedy=f"Its components are: {known}.")
     try:
+        if not arguments.blank:
+            flash = _healthy(components, resolved) | flash
         node = resolved.plugin.virtual_node(VirtualSetup(resolved.params, components, flash, faults.node))
     except ValueError as error:
         raise UsageError(str(error), remedy="See --list-faults for what each of them takes.") from error
     if faults.power is not None:
         node.cut_power_at(faults.power.operation, torn=faults.power.torn, off_for=faults.power.off_for)
     return node
+
+
+def _healthy(components: "tuple[Component, ...]", resolved: "Resolved") -> dict[str, bytes]:
+    """What a node runs that nobody has said anything about."""
+    from flashers.api import ComponentKind
+    from flashers.sim import SimApp
+
+    firmware = resolved.plugin.build(SimApp("1.0.0"), _SMALL, {})
+    return {part.id: firmware for part in components if part.kind is ComponentKind.FIRMWARE}
 
 
 def _firmware(text: str, first: str) -> tuple[str, bytes]:

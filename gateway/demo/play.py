@@ -51,8 +51,9 @@ async def _play(console: Console, keep: Path | None) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         host, port = await stack.enter_async_context(broker(folder))
         links = {actor.name: f"uart:{folder / actor.name}" for actor in FLEET}
-        stage = set_stage(folder, FLEET, links, f"mqtt://{host}:{port}")
-        nodes = {actor.name: await _board(actor, stage, stack) for actor in FLEET}
+        node_types = NodeTypes(load_profiles((), Registry()))
+        stage = set_stage(folder, FLEET, links, f"mqtt://{host}:{port}", node_types)
+        nodes = {actor.name: await _board(actor, stage, node_types, stack) for actor in FLEET}
         listener = Listener(host, port)
         stack.callback(listener.close)
         client = Client(stage.socket)
@@ -61,9 +62,9 @@ async def _play(console: Console, keep: Path | None) -> int:
             return await _act(console, stage, client, listener, nodes)
 
 
-async def _board(actor: Actor, stage: Stage, stack: AsyncExitStack) -> VirtualNode:
+async def _board(actor: Actor, stage: Stage, node_types: NodeTypes, stack: AsyncExitStack) -> VirtualNode:
     """A virtual node behind a real PTY, paced to the speed of its line."""
-    node_type = NodeTypes(load_profiles((), Registry())).get(actor.profile)
+    node_type = node_types.get(actor.profile)
     traits = {"key-hash": stage.sensor_key_hash} if actor.profile == SENSOR else {}
     setup = VirtualSetup(
         params=node_type.params,

@@ -5,20 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from flashers.api import Segment
-from flashers.images import write_ihex
-from flashers.mcuboot_smp.make import key_hash, make_image
-from flashers.sim import Behaviour, SimApp, build_app
+from flashers.api import Component
+from flashers.sim import Behaviour, SimApp
+from gateway.attempt.ports import NodeType
 from gateway.demo.script import FOREIGN_KEY, NEW, OLD, OTHER_BOARD, RELAY, SENSOR, UNWELL, Actor
 from gateway.releases.keys import PrivateKey, keygen
 from gateway.releases.make import make_release, sign_release
+from gateway.service.node_types import NodeTypes
 
 PRODUCT = "greenhouse"
 SENSOR_BYTES, RELAY_BYTES = 28_000, 12_000
-LOADER_KEY_SEED = bytes(range(32))
-"""The virtual sensors' loaders know one key: a fixed one, since nothing is to be protected here."""
+LOADER_KEY, OTHER_KEY = {"key": "one"}, {"key": "two"}
+"""The virtual sensors' loaders know the first of these test keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +33,26 @@ class Stage:
     sensor_key_hash: str
 
 
-def set_stage(folder: Path, fleet: tuple[Actor, ...], links: Mapping[str, str], broker: str) -> Stage:
+def set_stage(
+    folder: Path,
+    fleet: tuple[Actor, ...],
+    links: Mapping[str, str],
+    broker: str,
+    node_types: NodeTypes,
+) -> Stage:
     """Make everything that the gateway is given."""
-    loader_key = Ed25519PrivateKey.from_private_bytes(LOADER_KEY_SEED)
+    sensor, relay = node_types.get(SENSOR), node_types.get(RELAY)
+    make_sensor, make_relay = sensor.plugin.build, relay.plugin.build
+    unwell = SimApp(NEW, Behaviour.UNHEALTHY)
     files = {
-        "sensor-old.bin": make_image(SimApp(OLD), size=SENSOR_BYTES, key=loader_key),
-        "sensor.bin": make_image(SimApp(NEW), size=SENSOR_BYTES, key=loader_key),
-        "sensor-unwell.bin": make_image(SimApp(NEW, Behaviour.UNHEALTHY), size=SENSOR_BYTES, key=loader_key),
-        "sensor-foreign.bin": make_image(
-            SimApp(NEW), size=SENSOR_BYTES, seed=1, key=Ed25519PrivateKey.generate()
-        ),
-        "relay-old.hex": _hex(SimApp(OLD)),
-        "relay.hex": _hex(SimApp(NEW)),
-        "relay-unwell.hex": _hex(SimApp(NEW, Behaviour.UNHEALTHY)),
-        "relay-other.hex": _hex(SimApp(NEW, hardware="relay-v2")),
+        "sensor-old.bin": make_sensor(SimApp(OLD), SENSOR_BYTES, LOADER_KEY),
+        "sensor.bin": make_sensor(SimApp(NEW), SENSOR_BYTES, LOADER_KEY),
+        "sensor-unwell.bin": make_sensor(unwell, SENSOR_BYTES, LOADER_KEY),
+        "sensor-foreign.bin": make_sensor(SimApp(NEW), SENSOR_BYTES, {"seed": "1"} | OTHER_KEY),
+        "relay-old.hex": make_relay(SimApp(OLD), RELAY_BYTES, {}),
+        "relay.hex": make_relay(SimApp(NEW), RELAY_BYTES, {}),
+        "relay-unwell.hex": make_relay(unwell, RELAY_BYTES, {}),
+        "relay-other.hex": make_relay(SimApp(NEW, hardware="relay-v2"), RELAY_BYTES, {}),
     }
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -71,12 +75,14 @@ def set_stage(folder: Path, fleet: tuple[Actor, ...], links: Mapping[str, str], 
             (RELAY, OLD): files["relay-old.hex"],
             (RELAY, NEW): files["relay.hex"],
         },
-        key_hash(loader_key).hex(),
+        _key_hash(sensor, files["sensor-old.bin"]),
     )
 
 
-def _hex(app: SimApp) -> bytes:
-    return write_ihex([Segment(0, build_app(app, RELAY_BYTES))])
+def _key_hash(node_type: NodeType, image: bytes) -> str:
+    """Whose signature the image has, as its own flasher reads it."""
+    parsed = node_type.plugin.parse(image, node_type.profile.format, Component(), node_type.params)
+    return str(parsed.facts["key_hash"])
 
 
 def _description() -> str:

@@ -1,5 +1,6 @@
 """A virtual node on a real medium: a program opens it like any port."""
 
+import argparse
 import asyncio
 import json
 import re
@@ -18,6 +19,8 @@ from flashers.images import write_ihex
 from flashers.sim import SimApp, build_app
 from gateway.cli.faults import LINK, POWER, PowerCut, sort_faults
 from gateway.cli.parsing import UsageError
+from gateway.cli.virtual import _node as virtual_node
+from gateway.profiles.load import load_profiles
 from tests.gateway.cli.conftest import Tender
 from transports.links import LinkSpec
 from transports.open import open_link
@@ -73,6 +76,24 @@ async def test_any_program_can_talk_to_a_virtual_node(medium: str, firmware: Pat
     assert not (tmp_path / "port").is_symlink()
 
 
+async def test_a_node_that_nobody_gave_firmware_runs_a_healthy_application() -> None:
+    async with virtual("demo-relay", "--tcp", "127.0.0.1:0") as (_, said):
+        assert b"fw 1.0.0" in await hear(said["link"], rb"fw \S+\r\n")
+
+
+@pytest.mark.parametrize("profile", ["demo-relay", "demo-th-sensor"])
+@pytest.mark.parametrize("blank", [False, True])
+def test_a_node_is_blank_if_that_is_asked_for(profile: str, blank: bool) -> None:
+    profiles = load_profiles(())
+    node = virtual_node(
+        argparse.Namespace(flash=[], blank=blank),
+        profiles.get(profile),
+        profiles.resolve(profile),
+        sort_faults([], {}),
+    )
+    assert node.truth().bootable is not blank
+
+
 async def test_it_ends_at_ctrl_c_and_tells_what_its_line_did(firmware: Path) -> None:
     flash = ("--flash", f"app={firmware}")
     async with virtual("demo-relay", "--tcp", "127.0.0.1:0", *flash, "--fault", "corrupt@3;dir=up") as (
@@ -83,6 +104,7 @@ async def test_it_ends_at_ctrl_c_and_tells_what_its_line_did(firmware: Path) -> 
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         assert b"corrupt@3" in await process.stderr.readline()
+        await process.wait()  # a second signal would find it without its handlers
 
 
 @pytest.mark.parametrize(

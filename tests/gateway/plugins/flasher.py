@@ -1,5 +1,7 @@
 """A flasher for tests of the host: it declares like a real one, and has no node to flash."""
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from flashers.api import (
@@ -22,6 +24,7 @@ from flashers.api import (
     VirtualNode,
     VirtualSetup,
 )
+from flashers.sim import SimApp
 from transports.links import Medium
 
 
@@ -64,6 +67,10 @@ def _virtual(setup: VirtualSetup) -> VirtualNode:
     raise NotSupported
 
 
+def _build(app: SimApp, size: int, options: Mapping[str, str]) -> bytes:
+    raise NotSupported
+
+
 PLUGIN = FlasherPlugin(
     name="good",
     summary="For tests",
@@ -72,4 +79,5 @@ PLUGIN = FlasherPlugin(
     parse=_parse,
     open=_open,
     virtual_node=_virtual,
+    build=_build,
 )

@@ -14,7 +14,7 @@ from gateway.model.records import Part, Record
 from tests.gateway.attempt.model import Place, Trait
 from tests.gateway.attempt.truths import Fact, unsafe, untrue
 from tests.gateway.attempt.walk import Link, Move, State, Turn, Walk
-from tests.gateway.attempt.worlds import goals_back
+from tests.gateway.attempt.world import goals_back
 
 NEVER = 99
 
@@ -98,6 +98,11 @@ class Atlas:
             if state is not None and not is_lost(self.walk, wound):
                 found[min(1 + self._again(state, known), NEVER)].append(wound)
         return found
+
+    def outcomes(self) -> set[Outcome]:
+        """How the attempts ended."""
+        ends = (self.walk.turn(state).end for state, following in self.onwards.items() if not following)
+        return {end.result.outcome for end in ends if end is not None and end.result is not None}
 
     def story(self, state: State | None) -> str:
         """How a state is come to, a line for each turn."""

@@ -12,7 +12,7 @@ from gateway.attempt.steps import Activate, Confirm, Restart, Revert, Step, Tran
 from gateway.model.outcomes import Direction, Outcome, Verdict
 from gateway.model.records import Record, Result
 from tests.gateway.attempt.model import WHOLE, Act, Bytes, Life, Node, Trait
-from tests.gateway.attempt.worlds import World, bytes_of, goals_back
+from tests.gateway.attempt.world import World, bytes_of, goals_back
 
 
 class Fact(NamedTuple):

@@ -30,7 +30,7 @@ from gateway.model.outcomes import CancelReason, Verdict
 from gateway.model.records import Observation, Record, Trouble
 from tests.gateway.attempt.book import SICK, Book
 from tests.gateway.attempt.model import Act, Answer, Bytes, Life, Node, Trait, third_image
-from tests.gateway.attempt.worlds import SILENT, World, bytes_of, goals_back, shown
+from tests.gateway.attempt.world import SILENT, World, bytes_of, goals_back, shown
 
 LOST = Trouble("link-lost", "the line went dead", retryable=True)
 NO = Trouble("node-refused", "the node said no")

@@ -163,13 +163,13 @@ def phase_of(step: Step, record: Record) -> Phase:
             return Phase.PREPARING
         case Transfer():
             return Phase.TRANSFERRING
-        case Activate():
+        case Activate() | Revert():  # on the way forward a revert only makes room for the next start
             return Phase.ACTIVATING
         case CheckHealth(late=late):
             return Phase.SOAKING if late else Phase.PROVING
         case Confirm():
             return Phase.CONFIRMING
-        case TurnBack() | Revert():
+        case TurnBack():
             return Phase.ROLLING_BACK
         case _:
             return record.phase

@@ -1,64 +1,144 @@
 """Is what was said true of the node, was nothing unsafe done, and did it come to an end?"""
 
-from collections.abc import Sequence
+from collections.abc import Collection
+from itertools import pairwise
 
 from flashers.api import Truth
+from flashers.sim import Behaviour
+from flashers.stk500.virtual import VirtualStk500
 from gateway.model.outcomes import Outcome, Verdict
+from gateway.model.records import Record
 from tests.matrix.world import Ended, World
 
-PROVED = frozenset({Outcome.SUCCEEDED, Outcome.ALREADY_THERE, Outcome.ROLLED_BACK, Outcome.FAILED})
+
+class Wrong(AssertionError):
+    """A run ended as it must not; the message says which, and how."""
 
 
-def judge(world: World, ended: Ended, *, fate: str, may_end: Sequence[Outcome]) -> None:
-    """Raise AssertionError with the run's fate in it if anything is wrong.
+def judge(world: World, ended: Ended, ends: Collection[Outcome]) -> None:
+    """Look at a run from every side.
 
     Args:
         world: as the run left it.
         ended: what came of it.
-        fate: what was made to happen, to run it again.
-        may_end: the outcomes that are acceptable of the last attempt.
+        ends: the outcomes that are right for the last attempt.
+
+    Raises:
+        Wrong: something is.
     """
-    last = ended.last.result
-    assert last is not None, fate
-    where = f"{fate}: {[str(o) for o in ended.outcomes]} {last.code} {world.node.truth()}"
-    _true(world, ended, where)
-    _told(ended, where)
-    assert last.outcome in may_end, where
+    found = [*world.guard.broken, *_untrue(world, ended), *_ill_told(ended)]
+    if ended.outcomes[-1] not in ends and not used_up(world, ended):
+        found.append(f"it may end as {', '.join(sorted(ends))}")
+    if found:
+        last = ended.last.result
+        code = last.code if last is not None else ""
+        raise Wrong(
+            f"{world.case} {world.fate}: {'; '.join(found)} "
+            f"[{' '.join(ended.outcomes)} {code} {said(world, ended.settled)}]"
+        )
 
 
-def _true(world: World, ended: Ended, where: str) -> None:
-    result, truth = ended.last.result, world.node.truth()
-    assert result is not None
+def used_up(world: World, ended: Ended) -> bool:
+    """Whether a good image was given up as the record's bounds demand.
+
+    Each lost activation is one of those that an attempt may have, and a single fault
+    never costs more than one.  What it ends as then has to be true all the same.
+    """
+    last = ended.last
+    starts = last.rules.bounds.activations
+    given_up = last.result is not None and last.result.code in {"did-not-stay", "reverted-by-reset"}
+    return given_up and last.activations >= starts and world.fate.faults >= starts
+
+
+def said(world: World, truth: Truth) -> str:
+    """The node's truth, for people."""
+    names = {target.firmware.identity: "old" for target in world.old.values()}
+    names |= {target.firmware.identity: "new" for target in world.want.values()}
+    runs = ",".join(names.get(digest, "third") for digest in truth.running.values()) or "nothing"
+    traits = [name for name in ("confirmed", "bootable", "powered") if getattr(truth, name)]
+    return f"runs {runs} {' '.join(traits)}"
+
+
+def _untrue(world: World, ended: Ended) -> list[str]:
+    """What the last attempt claims and the node does not bear out."""
+    found: list[str] = []
+    result = ended.last.result
+    if result is None:
+        return ["there is no result"]
     match result.outcome:
-        case Outcome.SUCCEEDED:
-            assert _runs(world, truth, want=True), where
-            assert truth.confirmed, where
-            assert ended.last.verdict is Verdict.PASSED, where
-        case Outcome.ROLLED_BACK | Outcome.FAILED | Outcome.CANCELLED:
-            assert _runs(world, truth, want=False), where
+        case Outcome.SUCCEEDED | Outcome.ALREADY_THERE:
+            found += _runs(world, ended, want=True)
+            if result.outcome is Outcome.SUCCEEDED and ended.last.verdict is not Verdict.PASSED:
+                found.append("it succeeded without a passed verdict")
+        case Outcome.ROLLED_BACK | Outcome.FAILED | Outcome.CANCELLED | Outcome.SUPERSEDED:
+            found += _runs(world, ended, want=False)
+            if world.fate.asks and _asked_in_time(world, ended) and world.node.operations:
+                found.append("it was touched after somebody had asked for the end")
         case Outcome.FLASHED:
-            assert truth.bootable, where
+            if not _holds_want(world):
+                found.append("its flash does not hold the target")
+        case Outcome.REFUSED | Outcome.NOT_REACHED:
+            if world.node.operations or ended.last.bytes_sent:
+                found.append("it was touched")
         case Outcome.WOUNDED:
             pass  # it says of itself that nothing is proved
-        case _:
-            raise AssertionError(f"{where}: not an end of these worlds")
+        case Outcome.CHANGED_BY_OTHERS:
+            if Behaviour.LIES not in world.case.behaviours:
+                found.append("nobody else was there")
+    return found
 
 
-def _runs(world: World, truth: Truth, *, want: bool) -> bool:
-    target = world.want if want else world.old
-    return truth.running.get(0) == target.firmware.identity
+def _asked_in_time(world: World, ended: Ended) -> bool:
+    """Whether the end was asked for before the node was touched."""
+    records = [entry for _, entry in world.guard.diary if isinstance(entry, Record)]
+    return any(record.cancel is not None and not record.touched for record in records)
 
 
-def _told(ended: Ended, where: str) -> None:
-    """Each attempt has exactly one end, and nothing of it comes after that."""
+def _runs(world: World, ended: Ended, *, want: bool) -> list[str]:
+    """Whether the node runs this, still does after restarts, and was said to."""
+    targets = world.want if want else world.old
+    expected = {each.image: targets[each.id].firmware.identity for each in world.family.components}
+    found: list[str] = []
+    for when, truth in (("", ended.settled), (" after two more restarts", ended.restarted)):
+        if truth.running != expected:
+            found.append(f"it runs something else{when}")
+    if not ended.settled.confirmed:
+        found.append("it would not stay")
+    after = ended.last.result.after if ended.last.result is not None else {}
+    named = {name: firmware.identity if firmware is not None else None for name, firmware in after.items()}
+    if named != {each.id: expected[each.image] for each in world.family.components}:
+        found.append("the report names something else")
+    return found
+
+
+def _holds_want(world: World) -> bool:
+    node = world.node
+    image = world.files[world.family.components[0].id][1]
+    return isinstance(node, VirtualStk500) and node.flash.read(0, len(image)) == image
+
+
+def _ill_told(ended: Ended) -> list[str]:
+    """Each attempt is told in order, ends once, and nothing of it comes after that."""
+    found: list[str] = []
+    numbers = [event.id.sequence for event in ended.events]
+    if numbers != list(range(1, len(numbers) + 1)):
+        found.append(f"the events are numbered {numbers}")
     for record in ended.records:
-        mine = [kind for kind, attempt, _ in ended.kinds if attempt == record.id]
-        assert mine.count("attempt.done") == 1, where
-        assert mine[-1] == "attempt.done", where
-        assert record.result is not None, where
-        said = [
-            outcome
-            for kind, attempt, outcome in ended.kinds
-            if kind == "attempt.done" and attempt == record.id
-        ]
-        assert said == [record.result.outcome.value], where
+        found += _ill_told_of(record, ended)
+    return found
+
+
+def _ill_told_of(record: Record, ended: Ended) -> list[str]:
+    mine = [event for event in ended.events if event.attempt == record.id]
+    done = [event for event in mine if event.kind == "attempt.done"]
+    if len(done) != 1:
+        return [f"attempt {record.id} was told to end {len(done)} times"]
+    found: list[str] = []
+    if mine[-1] is not done[0]:
+        found.append(f"of attempt {record.id} something was told after its end")
+    if record.result is None or done[0].data["outcome"] != record.result.outcome.value:
+        found.append(f"attempt {record.id} was told to end otherwise")
+    phases = [event.data["phase"] for event in mine if event.kind == "attempt.phase"]
+    if any(one == other for one, other in pairwise(phases)):
+        found.append(f"attempt {record.id} was told to enter the same phase twice: {phases}")
+    return found

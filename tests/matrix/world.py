@@ -6,85 +6,97 @@ exactly: threads, sockets, disks and clocks.
 """
 
 import asyncio
-from collections.abc import Mapping
+import sqlite3
 from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any
 
-from flashers.api import Component, Firmware, FirmwareImage, Stamp, VirtualSetup
-from flashers.mcuboot_smp import PLUGIN as SMP
-from flashers.mcuboot_smp.make import make_image
-from flashers.sim import Behaviour, SimApp, build_app
-from flashers.stk500 import PLUGIN as STK500
+from flashers.api import Component, Digest, Firmware, FirmwareImage, Stamp, Truth, VirtualSetup
+from flashers.mcuboot_smp.virtual import VirtualMcubootNode
+from flashers.sim import Behaviour, Operation
+from flashers.stk500.virtual import VirtualStk500
 from gateway.attempt.advance import recovery_of
-from gateway.attempt.ports import NodeType
+from gateway.attempt.health import Hook
 from gateway.attempt.runner import Runner, Surroundings
 from gateway.attempt.session import HostSession
 from gateway.attempt.telling import phase_told
 from gateway.journal import Database, Journal
-from gateway.journal.journal import Told
-from gateway.model.outcomes import Outcome
+from gateway.model.outcomes import Direction, Outcome
 from gateway.model.records import Observation, Part, Record, Target
-from gateway.profiles.model import Profile
+from gateway.model.views import Event
 from gateway.service.node_types import rules_of
-from transports.links import LinkSpec
+from tests.matrix.cases import Case
+from tests.matrix.families import NEW, OLD, Family
+from tests.matrix.fates import Fate
+from tests.matrix.guard import Guard, Node
+from tests.matrix.process import Killed, MortalJournal, MortalLink, Process, Sends
+from transports.links import ByteLink, LinkSpec
+from transports.recorder import FlightRecorder
 from transports.virtual.memory import MemoryLine
 
-APP = Component()
-OLD, NEW = "1.0.0", "2.0.0"
+RESTART_S = 3.0
+"""Until the service manager has started the gateway again."""
+LOOK_S = 5.0
+"""Until recovery looks at a wounded node."""
+MOST_LIVES = 12
+RECOVERIES = 3
+QUIET_S = 10.0
+"""After the end: whatever the node still does by itself, it does in this time."""
 
 
-class Killed(BaseException):
-    """The gateway's process is gone; nothing may catch this but the world."""
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A bootloader family with small images: the shape of a world."""
-
-    name: str
-    profile: Profile
-    format: str
-    options: Mapping[str, str] = field(default_factory=dict)
-    signed: bool = False
-
-    @property
-    def node_type(self) -> NodeType:
-        """The profile with its flasher."""
-        plugin = {"stk500": STK500, "mcuboot_smp": SMP}[self.profile.flasher]
-        params = plugin.params.model_validate(self.profile.params)
-        return NodeType(self.profile, plugin, params, plugin.declare(params))
-
-    def artifact(self, version: str, behaviour: Behaviour = Behaviour.HEALTHY, *, size: int) -> bytes:
-        """A firmware file whose application behaves so."""
-        claims = "9.9.9" if behaviour is Behaviour.LIES else ""
-        app = SimApp(version, behaviour, claims=claims)
-        if self.format == "mcuboot":
-            return make_image(app, size=size)
-        return build_app(app, size)
+@cache
+def _parsed(family: Family, data: bytes, kind: str, component: Component) -> FirmwareImage:
+    return family.node_type.plugin.parse(data, kind, component, family.node_type.params)
 
 
 @dataclass(slots=True)
 class Stock:
-    """Artifacts by digest, parsed by the family's flasher."""
+    """Artifacts by digest, parsed by the family's flasher; backups are kept as the service keeps them."""
 
-    node_type: NodeType
-    files: dict[bytes, bytes] = field(default_factory=dict)
+    family: Family
+    files: dict[Digest, bytes] = field(default_factory=dict)
 
-    def add(self, data: bytes, version: str) -> Target:
+    def add(self, data: bytes, version: str, component: Component) -> Target:
         """Take a file in."""
-        image = self._parse(data)
-        self.files[image.artifact.value] = data
+        kind = self.family.profile.format
+        image = _parsed(self.family, data, kind, component)
+        self.files[image.artifact] = data
         firmware = Firmware(image.firmware.identity, version)
-        return Target(image.artifact, firmware, image.size, self.node_type.profile.format, version=version)
+        return Target(image.artifact, firmware, image.size, kind, version=version)
 
     async def image(self, target: Target, component: Component) -> FirmwareImage:
-        return self._parse(self.files[target.artifact.value])
+        """As in the contract."""
+        return _parsed(self.family, self.files[target.artifact], target.format, component)
 
     async def keep_backup(self, data: bytes, component: Component, before: Firmware | None) -> Target:
-        return self.add(data, before.version if before is not None and before.version else "")
+        """As in the contract."""
+        image = _parsed(self.family, data, "ihex", component)
+        self.files[image.artifact] = data
+        version = before.version if before is not None and before.version else ""
+        return Target(image.artifact, Firmware(image.firmware.identity, version), image.size, "ihex")
 
-    def _parse(self, data: bytes) -> FirmwareImage:
-        node_type = self.node_type
-        return node_type.plugin.parse(data, node_type.profile.format, APP, node_type.params)
+
+class QuickDatabase(Database):
+    """A database in memory that begins as a copy of one that was opened as usual."""
+
+    def __init__(self) -> None:
+        super().__init__(":memory:", threaded=False)
+
+    async def open(self) -> None:
+        """As in the contract, but that the migrations were done once for all runs."""
+        self._connection = sqlite3.connect(":memory:", isolation_level=None)
+        self._connection.deserialize(_migrated())
+
+
+@cache
+def _migrated() -> bytes:
+    database = Database(":memory:", threaded=False)
+    database._open()
+    assert database._connection is not None
+    try:
+        return database._connection.serialize()
+    finally:
+        database._connection.close()
 
 
 class NoWays:
@@ -93,138 +105,200 @@ class NoWays:
     async def known_good(
         self, node: str, profile: str, component: str, seen: Firmware | None
     ) -> Target | None:
+        """As in the contract."""
         return None
 
     async def worked(self, profile: str, kind: str) -> bool:
+        """As in the contract."""
         return False
 
 
-class MortalJournal:
-    """The journal, with a process that dies at the n-th write: just before, or just after it."""
-
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-        self.writes = 0
-        self.die_at: list[tuple[int, bool]] = []
-
-    async def save(
-        self, record: Record, told: tuple[Told, ...] = (), *, known_good: Mapping[str, Target] | None = None
-    ) -> None:
-        self.writes += 1
-        self._die(after=False)
-        await self.journal.save(record, told, known_good=known_good)
-        self._die(after=True)
-
-    async def save_seen(self, node: str, observation: Observation, told: tuple[Told, ...] = ()) -> None:
-        await self.journal.save_seen(node, observation, told)
-
-    def _die(self, *, after: bool) -> None:
-        if (self.writes, after) in self.die_at:
-            raise Killed
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Ended:
-    """How a world ended: every attempt's record in order, and what was told."""
+    """How a world ended: every attempt's record in order, what was told, what the node was then.
 
-    records: list[Record]
-    kinds: list[tuple[str, int | None, object]]
-    writes: int
-    operations: int
+    ``settled`` is the node's truth once it was left alone, and ``restarted`` after its
+    power was switched off and on twice more.
+    """
+
+    records: tuple[Record, ...]
+    events: tuple[Event, ...]
+    settled: Truth
+    restarted: Truth
     lives: int
-    story: list[str]
 
     @property
     def last(self) -> Record:
+        """The last attempt."""
         return self.records[-1]
 
     @property
     def outcomes(self) -> list[Outcome]:
+        """Of all attempts, in order."""
         return [record.result.outcome for record in self.records if record.result is not None]
 
 
 class World:
-    """One node on one line, one gateway that may die and come back."""
+    """One node on one line, and one gateway that may die and come back."""
 
-    def __init__(
-        self,
-        family: Family,
-        want: bytes,
-        *,
-        size: int,
-        known_good: bool = True,
-        faults: str = "",
-        options: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, case: Case, fate: Fate) -> None:
+        self.case, self.fate, family = case, fate, case.family
         self.family = family
-        self.node_type = family.node_type
-        self.stock = Stock(self.node_type)
-        old = family.artifact(OLD, size=size)
-        self.old = self.stock.add(old, OLD)
-        self.want = self.stock.add(want, NEW)
-        setup = VirtualSetup(
-            params=self.node_type.params,
-            flash={"app": old},
-            options={**family.options, **(options or {})},
-        )
-        self.node = self.node_type.plugin.virtual_node(setup)
-        self.line = MemoryLine(self.node, faults=faults)
-        self.journal = Journal(Database(":memory:", threaded=False), "gw", lambda: Stamp(0, False))
-        self.mortal = MortalJournal(self.journal)
-        self.known_good = known_good
+        self.stock = Stock(family)
+        self.files: dict[str, tuple[bytes, bytes]] = {}
+        self.old: dict[str, Target] = {}
+        self.want: dict[str, Target] = {}
+        for each in family.components:
+            old = family.artifact(OLD, Behaviour.HEALTHY, each)
+            new = family.artifact(NEW, case.behaviour(each.image), each)
+            self.files[each.id] = old, new
+            self.old[each.id] = self.stock.add(old, OLD, each)
+            self.want[each.id] = self.stock.add(new, NEW, each)
+        self.node = self._node()
+        noisy = any(word in fate.line for word in ("corrupt", "drop", "noise", "loss", "duplicate"))
+        self.guard = Guard(self.node, fate.cuts, two_slots=family.two_slots, noisy=noisy)
+        self.line = MemoryLine(self.node, faults=fate.line)
+        self.journal = Journal(QuickDatabase(), "gw", _never)
+        self.mortal = MortalJournal(self.journal, fate, self.guard)
+        self.sends = Sends(fate)
+        self._recorders: list[FlightRecorder] = []
 
-    async def run(self, *, recoveries: int = 3) -> Ended:
+    @property
+    def story(self) -> list[str]:
+        """What passed, over all lives, and what the faults on the line did."""
+        frames = [(frame.at, f"  {frame}") for recorder in self._recorders for frame in recorder]
+        diary = [(at, f"{at:.4f} {_in_words(entry)}") for at, entry in self.guard.diary]
+        return [*(line for _, line in sorted(frames + diary, key=lambda pair: pair[0])), *self.line.story]
+
+    def _node(self) -> Node:
+        present = {name: new if self.case.there else old for name, (old, new) in self.files.items()}
+        node = self.family.node_type.plugin.virtual_node(
+            VirtualSetup(
+                params=self.family.node_type.params,
+                components=self.family.components,
+                flash=present,
+                options={**self.family.options, **self.case.options},
+            )
+        )
+        if not isinstance(node, VirtualStk500 | VirtualMcubootNode):
+            raise TypeError(f"{type(node).__name__} is no node of these worlds")
+        return node
+
+    async def run(self) -> Ended:
         """One attempt to its end, and recoveries as long as the node is wounded."""
         await self.journal.open()
+        try:
+            return await self._run()
+        finally:
+            await self.journal.close()
+
+    async def _run(self) -> Ended:
         record = await self.journal.create(self._record, phase_told)
-        records, lives = [], 0
+        self.guard.stored(record)
+        records, lives = list[Record](), 0
         while True:
             record, used = await self._live(record)
             lives += used
             records.append(record)
-            assert record.result is not None
-            if record.result.outcome is not Outcome.WOUNDED or len(records) > recoveries:
+            if record.result is None:
+                raise AssertionError("the runner returned an attempt that has no end")
+            if record.result.outcome is not Outcome.WOUNDED or len(records) > RECOVERIES:
                 break
+            if len(records) > 1:
+                self.node.power_off()  # somebody goes there
             self.node.power_on()
-            await asyncio.sleep(5.0)
+            await asyncio.sleep(LOOK_S)
             earlier = record
-            record = await self.journal.create(lambda number, r=earlier: recovery_of(r, number), phase_told)
+            record = await self.journal.create(partial(recovery_of, earlier), phase_told)
+            self.guard.stored(record)
+        await asyncio.sleep(QUIET_S)
+        settled = self.node.truth()
+        self.guard.settled = self.node.operations
+        for _ in range(2):
+            self.node.power_off()
+            await asyncio.sleep(1.0)
+            self.node.power_on()
+            await asyncio.sleep(QUIET_S)
         events = await self.journal.events(limit=10_000)
-        told = [(event.kind, event.attempt, event.data.get("outcome")) for event in events]
-        await asyncio.sleep(10.0)  # whatever the node still does by itself, it does now
-        return Ended(records, told, self.mortal.writes, self.node.operations, lives, self.line.story)
+        return Ended(tuple(records), tuple(events), settled, self.node.truth(), lives)
 
     async def _live(self, record: Record) -> tuple[Record, int]:
         """Run one attempt over as many lives of the gateway as it takes."""
-        for life in range(1, 12):
-            session = HostSession("n", LinkSpec("uart", "memory"), lambda _: self.line.open())
-            around = Surroundings(
-                journal=self.mortal,
-                artifacts=self.stock,
-                ways_back=NoWays(),
-                node_type=self.node_type,
-                clock=lambda: Stamp(0, False),
-                hooks=_no_hooks,
-            )
-            runner = Runner(record, session, around)
-            try:
-                return await runner.run(), life
-            except Killed:
-                await session.close()
-                await asyncio.sleep(3.0)  # the service manager starts it again
-                stored = await self.journal.attempt(record.id)
-                assert stored is not None
-                record = stored
-                if record.done:
-                    return record, life
-        raise AssertionError("the gateway died more often than the test killed it")
+        for life in range(1, MOST_LIVES):
+            process = Process()
+            ended = await self._one_life(process, record)
+            if ended is not None:
+                return ended, life
+            await asyncio.sleep(RESTART_S)
+            stored = await self.journal.attempt(record.id)
+            if stored is None:
+                raise AssertionError("the journal lost an attempt")
+            record = stored
+            if record.done:
+                return record, life
+        raise AssertionError("the gateway died more often than it was killed")
+
+    async def _one_life(self, process: Process, record: Record) -> Record | None:
+        """The ended record, or None if the process died."""
+        links: list[ByteLink] = []
+
+        async def opened(spec: LinkSpec) -> ByteLink:
+            process.check()
+            links.append(await self.line.open())
+            return MortalLink(links[-1], process, self.sends)
+
+        session = HostSession("n", LinkSpec("uart", "memory"), opened)
+        self._recorders.append(session.recorder)
+        around = Surroundings(self.mortal, self.stock, NoWays(), self.family.node_type, _never, _no_hooks)
+        process.runner = Runner(record, session, around)
+        self.mortal.process = process
+        task: asyncio.Task[Record] = asyncio.create_task(process.runner.run())
+        first: list[asyncio.Future[Any]] = [task, process.over]
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        if process.alive and not process.helpers:
+            return await task
+        if not process.alive:
+            task.cancel()
+        everybody: list[asyncio.Task[Any]] = [task, *process.helpers]
+        await asyncio.wait(everybody)
+        for link in links:
+            await link.aclose()  # as the system does for a process that is gone
+        for error in [each.exception() for each in everybody if not each.cancelled()]:
+            if error is not None and not isinstance(error, Killed):
+                raise error
+        return task.result() if process.alive else None
 
     def _record(self, number: int) -> Record:
-        rules = rules_of(self.node_type.profile, self.node_type.declaration)
-        known_good = self.old if self.known_good else None
-        part = Part(APP, self.want, known_good=known_good)
-        return Record(id=number, node="n", profile=self.family.name, parts=(part,), rules=rules)
+        node_type = self.family.node_type
+        parts = tuple(
+            Part(each, self.want[each.id], known_good=self.old[each.id] if self.family.known_good else None)
+            for each in self.family.components
+        )
+        rules = rules_of(node_type.profile, node_type.declaration)
+        return Record(id=number, node="n", profile=self.family.name, parts=parts, rules=rules)
 
 
-def _no_hooks(name: str) -> object:
+def _in_words(entry: Record | Observation | Operation) -> str:
+    match entry:
+        case Record():
+            wants = " back" if entry.direction is Direction.BACK else ""
+            trouble = f" {entry.error.code}" if entry.error is not None else ""
+            return f"journal: {entry.phase}{wants} starts={dict(entry.starts)}{trouble}"
+        case Observation(seen=seen):
+            slots = [
+                f"{slot.image}.{slot.slot} {slot.firmware.version if slot.firmware else None}"
+                + "".join(f" {name}" for name in ("active", "confirmed", "pending") if getattr(slot, name))
+                for slot in seen.slots
+            ]
+            return f"seen: {seen.role} {slots}"
+        case _:
+            does = "erases" if entry.erase else "programs"
+            return f"node: {entry.number} {does} {entry.size} bytes at {entry.address:#x}"
+
+
+def _never() -> Stamp:
+    return Stamp(0, False)
+
+
+def _no_hooks(name: str) -> Hook:
     raise KeyError(name)

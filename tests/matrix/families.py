@@ -1,0 +1,173 @@
+"""The kinds of node that the matrix is run over, each as small as its protocol allows.
+
+A flash of a few pages keeps the list of its operations short, so that a power cut
+can be had at every one of them, together with everything else that can happen.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from flashers.api import Component, FlasherPlugin
+from flashers.mcuboot_smp import PLUGIN as SMP
+from flashers.mcuboot_smp.make import make_image
+from flashers.sim import Behaviour, SimApp, build_app
+from flashers.stk500 import PLUGIN as STK500
+from flashers.stk500.parts import PARTS
+from gateway.attempt.ports import NodeType
+from gateway.profiles.model import Profile
+
+OLD, NEW = "1.0.0", "2.0.0"
+LIE = "9.9.9"
+"""What a lying application says that it is."""
+
+_PAGES = 5
+
+_PLUGINS: dict[str, FlasherPlugin] = {"stk500": STK500, "mcuboot_smp": SMP}
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """Nodes of one kind.
+
+    ``size`` is that of an application in bytes; ``known_good`` whether an artifact to go
+    back to is given; ``two_slots`` that the node must be bootable at every moment;
+    ``on_trial`` that a restart takes an image back which is not confirmed yet.
+    """
+
+    name: str
+    profile: Profile
+    size: int
+    options: Mapping[str, str] = field(default_factory=dict)
+    known_good: bool = True
+    two_slots: bool = False
+    on_trial: bool = False
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """The parts that have a firmware of their own."""
+        return tuple(table.value() for table in self.profile.components)
+
+    @property
+    def node_type(self) -> NodeType:
+        """The profile with its flasher."""
+        return _node_type(self)
+
+    def artifact(self, version: str, behaviour: Behaviour, component: Component) -> bytes:
+        """A firmware file whose application behaves so."""
+        return _artifact(self, version, behaviour, component)
+
+
+@cache
+def _node_type(family: Family) -> NodeType:
+    plugin = _PLUGINS[family.profile.flasher]
+    params = plugin.params.model_validate(family.profile.params)
+    return NodeType(family.profile, plugin, params, plugin.declare(params))
+
+
+@cache
+def _artifact(family: Family, version: str, behaviour: Behaviour, component: Component) -> bytes:
+    app = SimApp(version, behaviour, claims=LIE if behaviour is Behaviour.LIES else "")
+    if family.profile.format == "mcuboot":
+        return make_image(app, size=family.size, seed=component.image)
+    return build_app(app, family.size, seed=component.image)
+
+
+def _stk500(name: str, *, boot_line: bool = True, known_good: bool = True) -> Family:
+    # All but a few pages of the part belong to the loader: that is less to read back.
+    section = PARTS["atmega328p"].flash_size - _PAGES * PARTS["atmega328p"].page_size
+    params: dict[str, object] = {"part": "atmega328p", "boot_deadline": 3.0, "boot_section": section}
+    health: list[dict[str, object]] = []
+    if boot_line:
+        params["boot_line"] = r"^fw (?P<version>\S+)"
+        health = [{"kind": "version"}, {"kind": "command", "request": "health?", "expect": "^ok"}]
+    profile = Profile.model_validate(
+        {
+            "name": name,
+            "flasher": "stk500",
+            "format": "raw",
+            "reset": "dtr",
+            "evidence": {} if boot_line else {"boot": []},
+            "timing": {"boot_deadline": 5.0, "patience": 20.0, "soak": 1.0, "soak_interval": 1.0},
+            "health": health,
+            "params": params,
+        }
+    )
+    return Family(name, profile, 3 * 128, {"pages": str(_PAGES)}, known_good=known_good)
+
+
+def _smp(
+    name: str,
+    mode: str,
+    *,
+    reset: str = "none",
+    known_good: bool = False,
+    components: int = 1,
+    pages: int = 2,
+    two_slots: bool = True,
+    on_trial: bool = False,
+) -> Family:
+    names = ("app", "net")[:components]
+    profile = Profile.model_validate(
+        {
+            "name": name,
+            "flasher": "mcuboot_smp",
+            "format": "mcuboot",
+            "components": [{"id": each, "image": number} for number, each in enumerate(names)],
+            "reset": reset,
+            "timing": {"boot_deadline": 5.0, "patience": 20.0, "soak": 1.0, "soak_interval": 1.0},
+            "health": [
+                {"kind": "digest"},
+                {"kind": "command", "request": "echo:health", "expect": "health", "within": 2.0},
+            ],
+            "params": {
+                "mode": mode,
+                "reset": reset,
+                "reply_timeout": 0.5,
+                "stall_timeout": 5.0,
+                "boot_deadline": 5.0,
+                "quiet_after_reset": 0.3,
+            },
+        }
+    )
+    # An image has 232 bytes, and comes in three pieces; a slot has one page more than that, its trailer.
+    options = {"page": str(256 // pages), "slot-pages": str(pages + 1), "buf-size": "160"}
+    return Family(name, profile, 160, options, known_good=known_good, two_slots=two_slots, on_trial=on_trial)
+
+
+STK500_LINE = _stk500("stk500")
+"""One slot, proved by its boot line, taken back by sending the known-good."""
+STK500_MUTE = _stk500("stk500-mute", boot_line=False)
+"""One slot, and nothing that could prove a boot."""
+STK500_RESTORE = _stk500("stk500-restore", known_good=False)
+"""One slot, and what is read from the node is all that there is to go back to."""
+SWAP = _smp("smp-swap", "swap", reset="dtr", on_trial=True)
+"""Two slots exchanged, and back if nobody confirms; a line restarts it."""
+SWAP_SMALL = _smp("smp-swap-small", "swap", pages=1, reset="dtr", on_trial=True)
+"""The same, with images of one page: for images that make it swap again and again."""
+SWAP_BARE = _smp("smp-swap-bare", "swap", pages=1, known_good=True, on_trial=True)
+"""The same, and nothing but its power switch restarts it."""
+SWAP_PAIR = _smp("smp-swap-pair", "swap", pages=1, components=2, reset="dtr", on_trial=True)
+"""Two images that have to fit each other, each with two slots."""
+OVERWRITE = _smp("smp-overwrite", "overwrite", known_good=True)
+"""The second slot copied over the first: back only by sending the known-good."""
+XIP_REVERT = _smp("smp-direct-xip-revert", "direct-xip-revert", reset="dtr", on_trial=True)
+"""Each image runs where it lies, and is erased if nobody confirms."""
+RECOVERY = _smp("smp-serial-recovery", "serial-recovery", reset="dtr", known_good=True, two_slots=False)
+"""One slot, written by the bootloader."""
+
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        STK500_LINE,
+        STK500_MUTE,
+        STK500_RESTORE,
+        SWAP,
+        SWAP_SMALL,
+        SWAP_BARE,
+        SWAP_PAIR,
+        OVERWRITE,
+        XIP_REVERT,
+        RECOVERY,
+    )
+}

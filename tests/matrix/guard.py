@@ -1,0 +1,121 @@
+"""What must hold at every single flash operation, asked before it happens."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from functools import partial
+
+from flashers.api import RollbackKind
+from flashers.mcuboot_smp.virtual import VirtualMcubootNode
+from flashers.mcuboot_smp.virtual.bootloader import Bootloader
+from flashers.mcuboot_smp.virtual.node import Life
+from flashers.sim import Operation, SimFlash
+from flashers.stk500.virtual import VirtualStk500
+from gateway.attempt import facts
+from gateway.attempt.advance import pins
+from gateway.model.outcomes import Direction
+from gateway.model.records import Observation, Record
+from tests.matrix.fates import Cut
+
+Node = VirtualStk500 | VirtualMcubootNode
+
+_WAYS = frozenset({RollbackKind.REFLASH, RollbackKind.RESTORE})
+_MOST_REMEMBERED = 200_000
+_boots: dict[bytes, bool] = {}
+
+
+def flash_of(node: Node) -> SimFlash:
+    """The node's flash."""
+    return node.flash if isinstance(node, VirtualStk500) else node.slots.flash
+
+
+class Guard:
+    """Looks at node and journal before each operation; what it finds wrong it keeps.
+
+    ``noisy`` lines can make a loader write what nobody asked it to: its protocol has no
+    checksum.  Then only the end is judged.
+    """
+
+    def __init__(self, node: Node, cuts: tuple[Cut, ...], *, two_slots: bool, noisy: bool) -> None:
+        self.node = node
+        self.broken: list[str] = []
+        self.sizes: list[int] = []
+        self.settled = 0
+        """Operations until the node was left alone; what is cut afterwards is nobody's attempt."""
+        self.record: Record | None = None
+        self.diary: list[tuple[float, Record | Observation | Operation]] = []
+        self._traits = f"{node.params.mode}{node.options}" if isinstance(node, VirtualMcubootNode) else ""
+        self._cuts = {cut.operation: cut for cut in cuts}
+        self._two_slots = two_slots
+        self._noisy = noisy
+        self._proved = False
+        flash_of(node).watch = self._before
+
+    # What the gateway wrote and saw
+
+    def stored(self, record: Record) -> None:
+        """This record is in the journal now."""
+        self.record = record
+        self._note(record)
+
+    def saw(self, observation: Observation) -> None:
+        """The gateway saw this, and knows from now on what it means."""
+        record = self.record
+        self._note(observation)
+        self._proved = record is not None and all(
+            facts.runs_want(record, part, observation.seen) for part in record.parts
+        )
+
+    # What the node does
+
+    def _before(self, operation: Operation) -> None:
+        self.sizes.append(operation.size)
+        self._note(operation)
+        if not self._noisy:
+            for wrong in self._wrong(operation):
+                self.broken.append(f"operation {operation.number}: {wrong}")
+        cut = self._cuts.get(operation.number)
+        if cut is not None:
+            off_for = None if cut.stays_off else 1.0
+            self.node.cut_power_at(operation.number, torn=cut.torn, off_for=off_for)
+
+    def _note(self, what: Record | Observation | Operation) -> None:
+        self.diary.append((asyncio.get_running_loop().time(), what))
+
+    def _wrong(self, operation: Operation) -> list[str]:
+        record, wrong = self.record, list[str]()
+        by_itself = isinstance(self.node, VirtualMcubootNode) and self.node.life is Life.BOOTING
+        if record is None or not record.touched:
+            return ["the journal does not say that the node is touched"]
+        if record.done and not by_itself:
+            wrong.append("after the attempt's end")
+        large = operation.erase or operation.size > 1  # a single byte is a flag: a confirmation
+        if self._proved and record.direction is Direction.FORWARD and large and not by_itself:
+            wrong.append("after the node was seen running the target")
+        if self._two_slots:
+            if not self._boots():
+                wrong.append("a node with two slots has no firmware that boots")
+        elif record.rollback not in _WAYS or not all(
+            part.known_good is not None and part.known_good.artifact in pins(record) for part in record.parts
+        ):
+            wrong.append("nothing to go back to is pinned")
+        return wrong
+
+    def _boots(self) -> bool:
+        """Whether it would come up if its power failed now."""
+        if isinstance(self.node, VirtualStk500):
+            return self.node.truth().bootable
+        key = self._traits.encode() + self.node.slots.flash.data
+        return _remembered(hashlib.blake2b(key, digest_size=16).digest(), partial(_boot, self.node))
+
+
+def _remembered(key: bytes, ask: Callable[[], bool]) -> bool:
+    if key not in _boots:
+        if len(_boots) >= _MOST_REMEMBERED:
+            _boots.clear()
+        _boots[key] = ask()
+    return _boots[key]
+
+
+def _boot(node: VirtualMcubootNode) -> bool:
+    return Bootloader(node.slots.copy(), node.params.mode, node.options).boot() is not None

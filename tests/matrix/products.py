@@ -1,0 +1,136 @@
+"""Run whole products of fates, judge every run, and count them."""
+
+import asyncio
+import time
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, product
+
+from gateway.model.outcomes import Outcome
+from tests.matrix.cases import Case
+from tests.matrix.fates import Cut, Event, Fate, Kill, KillAtSend
+from tests.matrix.judge import Wrong, judge, used_up
+from tests.matrix.world import Ended, World
+from transports.virtual.clock import run_virtual
+
+LIMIT_S = 20_000.0
+"""Virtual seconds; whatever takes longer than hours with one node never ends."""
+SHOWN = 12
+"""Bad fates in one test's message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run, and what it went through."""
+
+    world: World
+    ended: Ended
+
+    @property
+    def writes(self) -> int:
+        """Journal writes."""
+        return self.world.mortal.writes
+
+    @property
+    def operations(self) -> int:
+        """Flash operations."""
+        return self.world.guard.settled
+
+    @property
+    def sends(self) -> int:
+        """Writes to the link."""
+        return self.world.sends.count
+
+    def kills(self, first: int = 1) -> Iterator[Kill]:
+        """Before and after every journal write, from the ``first`` on."""
+        return (Kill(write, after) for write in range(first, self.writes + 1) for after in (False, True))
+
+    def cuts(self, first: int = 1, *, stays_off: bool = False) -> Iterator[Cut]:
+        """At every flash operation, and inside of those that are more than one byte."""
+        for number in range(first, self.operations + 1):
+            yield Cut(number, stays_off=stays_off)
+            if self.world.guard.sizes[number - 1] > 1:
+                yield Cut(number, torn=True, stays_off=stays_off)
+
+    def sends_from(self, first: int = 1) -> Iterator[KillAtSend]:
+        """After every write to the link."""
+        return (KillAtSend(chunk) for chunk in range(first, self.sends + 1))
+
+
+def run(case: Case, fate: Fate) -> Run:
+    """One world with this fate, from its beginning to its end, unjudged."""
+
+    async def main() -> Run:
+        world = World(case, fate)
+        return Run(world, await world.run())
+
+    return run_virtual(main(), limit=LIMIT_S)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was run under one heading; ``seconds`` are of the processor."""
+
+    name: str
+    runs: int = 0
+    seconds: float = 0.0
+    bad: list[str] = field(default_factory=list)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    given_up: int = 0
+
+    def over(self, case: Case, fates: Iterable[Fate], ends: Collection[Outcome] | None = None) -> None:
+        """Run and judge every fate."""
+        for fate in fates:
+            self.one(case, fate, ends)
+
+    def one(self, case: Case, fate: Fate, ends: Collection[Outcome] | None = None) -> Run | None:
+        """Run and judge; None if it was bad."""
+        began = time.process_time()
+        self.runs += 1
+        try:
+            found = run(case, fate)
+            judge(found.world, found.ended, ends or case.ends)
+        except Wrong as wrong:
+            self.bad.append(str(wrong))
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a run that raises is a bad run
+            self.bad.append(f"{case} {fate}: {type(error).__name__}: {error}")
+        else:
+            end = str(found.ended.outcomes[-1])
+            self.outcomes[end] = self.outcomes.get(end, 0) + 1
+            self.given_up += used_up(found.world, found.ended)
+            return found
+        finally:
+            self.seconds += time.process_time() - began
+        return None
+
+    def demand(self) -> None:
+        """Raises AssertionError, naming the first bad fates, if there is any."""
+        if self.bad:
+            shown = "\n".join(self.bad[:SHOWN])
+            raise AssertionError(f"{len(self.bad)} of {self.runs} runs are bad:\n{shown}")
+
+
+def full(undisturbed: Run) -> Iterator[Fate]:
+    """Every kill with every cut, and each of them alone, and nothing at all."""
+    kills: list[Event | None] = [None, *undisturbed.kills()]
+    cuts: list[Event | None] = [None, *undisturbed.cuts()]
+    for pair in product(kills, cuts):
+        yield Fate.of(*(event for event in pair if event is not None))
+
+
+def each(*axes: Iterable[Event]) -> Iterator[Fate]:
+    """Every event of every axis, one at a time."""
+    return (Fate.of(event) for event in chain(*axes))
+
+
+def strided(fates: Iterable[Fate], step: int) -> Iterator[Fate]:
+    """Every ``step``-th; a step that is prime to the lengths of the axes visits all of both."""
+    return (fate for number, fate in enumerate(fates) if number % step == 0)
+
+
+def seconds(first: Run, event: Event) -> Iterator[Fate]:
+    """What can still happen after a first event, with that event: each kill and cut that comes later."""
+    write = event.write + 1 if isinstance(event, Kill) else 1
+    operation = event.operation + 1 if isinstance(event, Cut) else 1
+    later: list[Event] = [*first.kills(write), *first.cuts(operation)]
+    return (Fate.of(event, second) for second in later)

@@ -121,6 +121,30 @@ async def test_a_broker_that_vanishes_without_a_word_is_noticed_by_its_silence(
         await all_told(gateway, listener)
 
 
+async def test_a_broker_that_takes_nothing_any_more_makes_no_queue_grow(
+    broker: Broker, gateway: SmallGateway, listener: Listener
+) -> None:
+    settings = {"progress_every": 0.01, "reply_timeout": 60.0}
+    async with Gate(broker.port) as gate, served(gateway, quick(gate.url, **settings)) as upstream:
+        await listener.until(lambda: state(listener) == "online")
+        gate.freeze()
+        names = [f"node-{number:04}-{'x' * 150}" for number in range(2000)]
+        taken = 0
+        for _ in range(60):
+            for number in range(20):
+                gateway.tell(number=number)
+            gateway.progress = {name: Progress(name, 1, "transferring", 1, 2) for name in names}
+            await eventually(lambda: not gateway.progress)
+            taken += len(names)
+        assert upstream._sender is not None
+        waiting = upstream._sender._wire._inner._out_packet  # type: ignore[attr-defined]
+        assert len(waiting) <= 15, f"{len(waiting)} messages wait in memory"
+        assert taken * 300 > 20_000_000, "more was offered than all buffers on the way can hold"
+        assert len(gateway.unsent_events) == 1200
+        gate.thaw()
+        await all_told(gateway, listener)
+
+
 async def test_the_service_can_stop_while_the_broker_does_not_answer(
     broker: Broker, gateway: SmallGateway
 ) -> None:

@@ -1,5 +1,6 @@
 """avrdude: the client that everybody uses for STK500, from Debian."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -23,4 +24,11 @@ def run_avrdude(
 ) -> "subprocess.CompletedProcess[str]":
     """Run it to its end; blocks the thread."""
     line = command(port, *operations, baud=baud, part=part, programmer=programmer)
-    return subprocess.run(line, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    return subprocess.run(
+        line,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+        env=os.environ | debian.environment(),
+    )

@@ -54,7 +54,12 @@ class Broker:
         """Start it, on the same port and with the same folder as ever, and return when it listens."""
         assert self._process is None, "the broker runs"
         command = [str(debian.program("mosquitto")), "-c", str(self._configuration)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command,
+            env=os.environ | debian.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         deadline = time.monotonic() + START_TIMEOUT
         while not self._listens():
             assert self._process.poll() is None, f"the broker ended: {self.log}"

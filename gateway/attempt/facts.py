@@ -119,15 +119,16 @@ def confirmed(part: Part, seen: Seen) -> bool:
 def on_trial(record: Record, part: Part, seen: Seen) -> bool:
     """Whether the node runs what is none of its past, and takes it back at its next reset.
 
-    The old firmware was there for good: before we start it again, what gives itself out
-    for it and is not confirmed is something else.
+    The old firmware was there for good: what gives itself out for it, and is not confirmed,
+    is something else, unless we started it again and it left its slot for that.
     """
     if not record.rules.trial_boot or seen.role is not Role.APP or firmware(active(part, seen)) is None:
         return False
     if confirmed(part, seen):
         return False
     ours_again = record.back_kind not in (RollbackKind.NONE, RollbackKind.BOOTLOADER)
-    return not (ours_again and holds_back(record, part, seen))
+    left_its_slot = ours_again and not back_waits(record, part, seen)
+    return not (left_its_slot and holds_back(record, part, seen))
 
 
 def is_stranded(record: Record, part: Part, seen: Seen) -> bool:

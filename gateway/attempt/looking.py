@@ -1,0 +1,134 @@
+"""See the node: probe it, remember for how long it has been silent, and keep what is news."""
+
+import asyncio
+from dataclasses import replace
+
+from flashers import api as verbs
+from flashers.api import Evidence, FirmwareImage, Flasher, ProbeCost, Role, Seen
+from gateway.attempt.guard import Guard
+from gateway.attempt.ledger import Ledger, Surroundings
+from gateway.attempt.session import HostSession
+from gateway.model.records import Observation, Part, Target, Trouble
+from transports.errors import TenderError
+
+
+class Images:
+    """The images of an attempt, each verified and parsed once."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._known: dict[tuple[bytes, str], FirmwareImage] = {}
+
+    async def of(self, target: Target, part: Part) -> FirmwareImage:
+        """The target's image.  Raises TenderError if it is not what it should be."""
+        key = (target.artifact.value, part.component.id)
+        if key not in self._known:
+            self._known[key] = await self._around.artifacts.image(target, part.component)
+        image = self._known[key]
+        if target.firmware.identity not in (None, image.firmware.identity):
+            # The node's old image, which it still holds itself: only its name is needed.
+            return replace(image, firmware=target.firmware)
+        return image
+
+
+class Looker:
+    """Looks at one node for one attempt.
+
+    ``heard_from`` is the console's mark from before the last restart that we know of;
+    what the node printed before that says nothing of what runs now.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        flasher: Flasher,
+        session: HostSession,
+        around: Surroundings,
+        guard: Guard,
+        images: Images,
+    ) -> None:
+        self._ledger = ledger
+        self._flasher = flasher
+        self._session = session
+        self._around = around
+        self._guard = guard
+        self._images = images
+        self._silent_since: float | None = None
+        self._kept = Seen(Role.UNKNOWN)
+        self.last = Seen(Role.UNKNOWN)
+        self.heard_from: int | None = None
+
+    async def look(self, fresh: Seen | None) -> Observation:
+        """What the node shows; ``fresh`` is what a verb has just learned, and spares a probe."""
+        trouble: Trouble | None = None
+        if fresh is None:
+            try:
+                fresh = await self._guard.do(self._probe())
+            except TenderError as error:
+                trouble = trouble_of(error)
+        seen = fresh or Seen(Role.SILENT)
+        if seen.role is Role.UNKNOWN:
+            # Every cost was allowed, and the flasher still cannot tell: that is silence.
+            seen = replace(seen, role=Role.SILENT)
+        self.last = seen
+        observation = Observation(self.stamped(seen), self._silence(seen), self._around.clock(), trouble)
+        if seen.role is not Role.SILENT and seen != self._kept:
+            self._kept = seen
+            await self._around.journal.save_seen(self._ledger.record.node, observation)
+        return observation
+
+    def listen(self) -> None:
+        """The node is about to be restarted: what it prints counts from here."""
+        self.heard_from = self._session.lines().mark()
+
+    def forgive_silence(self) -> None:
+        """It was restarted, and has its boot deadline again."""
+        self._silent_since = None
+
+    def stamped(self, seen: Seen) -> Seen:
+        """The same, with the time on each piece of evidence."""
+        at = self._around.clock()
+
+        def stamp(piece: Evidence) -> Evidence:
+            return piece if piece.at is not None else replace(piece, at=at)
+
+        return replace(seen, evidence=tuple(stamp(piece) for piece in seen.evidence))
+
+    def _silence(self, seen: Seen) -> float:
+        """For how long it has been silent, in seconds of this process."""
+        if seen.role is not Role.SILENT:
+            self._silent_since = None
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        if self._silent_since is None:
+            self._silent_since = now
+        return now - self._silent_since
+
+    async def _probe(self) -> Seen:
+        targets = [
+            (target, part)
+            for part in self._ledger.record.parts
+            for target in (part.want, part.known_good or await self._own_known_good(part))
+            if target is not None
+        ]
+        candidates = [await self._images.of(target, part) for target, part in targets]
+        restarts = self._around.node_type.declaration.probe_cost is ProbeCost.RESTARTS_APPLICATION
+        if self.heard_from is None and restarts:
+            self.listen()
+        return await self._flasher.probe(verbs.Probe(ProbeCost.RESTARTS_APPLICATION, tuple(candidates)))
+
+    async def _own_known_good(self, part: Part) -> Target | None:
+        """What the node last ran well: most likely what it runs now, and so worth comparing with."""
+        record = self._ledger.record
+        own = await self._around.ways_back.known_good(record.node, record.profile, part.component.id, None)
+        if own is not None:
+            try:
+                await self._images.of(own, part)
+            except TenderError:
+                return None
+        return own
+
+
+def trouble_of(error: TenderError) -> Trouble:
+    """An error as it is stored."""
+    return Trouble(error.code, error.message, error.what_to_do, error.retryable)

@@ -39,14 +39,19 @@ class Database:
         """
         await self._submit(self._open)
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(
+        self, work: Callable[[sqlite3.Connection], T], *, committed: Callable[[T], None] | None = None
+    ) -> T:
         """Do ``work`` in one transaction; when this returns it is on the disk.
+
+        ``committed`` is called in the loop with what it gave, also if the caller was
+        cancelled meanwhile.
 
         Raises:
             JournalFull: there is no room; nothing of the work was written.
             JournalError: the file is damaged.
         """
-        return await self._submit(lambda: self._in_transaction(work))
+        return await self._submit(lambda: self._in_transaction(work), committed)
 
     async def close(self) -> None:
         """Close; allowed more than once."""
@@ -56,12 +61,18 @@ class Database:
         if self._worker is not None:
             self._worker.shutdown(wait=True)
 
-    async def _submit(self, work: Callable[[], T]) -> T:
+    async def _submit(self, work: Callable[[], T], done: Callable[[T], None] | None = None) -> T:
         try:
             if self._worker is None:
-                return work()
+                result = work()
+                if done is not None:
+                    done(result)
+                return result
             # A caller that is cancelled leaves the transaction to its end: half of it is never seen.
-            return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+            job = asyncio.get_running_loop().run_in_executor(self._worker, work)
+            if done is not None:
+                job.add_done_callback(lambda ended: _tell(ended, done))
+            return await asyncio.shield(job)
         except sqlite3.DatabaseError as error:
             raise _named(error) from error
 
@@ -92,6 +103,11 @@ class Database:
         return result
 
 
+def _tell(job: "asyncio.Future[T]", done: Callable[[T], None]) -> None:
+    if not job.cancelled() and job.exception() is None:
+        done(job.result())
+
+
 def migrations() -> list[tuple[int, str]]:
     """Every numbered step as (number, SQL), in order."""
     folder = resources.files("gateway.journal.migrations")
@@ -118,8 +134,10 @@ def _migrate(connection: sqlite3.Connection, path: Path | str) -> None:
 
 def _named(error: sqlite3.DatabaseError) -> Exception:
     text = str(error)
-    if "full" in text or "disk I/O" in text or "readonly" in text:
+    if "full" in text or "disk I/O" in text or "readonly" in text or "locked" in text:
         return JournalFull(f"the journal could not be written: {text}")
+    if "unable to open" in text:
+        return JournalError(f"the journal cannot be opened: {text}", remedy="Check the state folder's owner.")
     if isinstance(error, sqlite3.OperationalError | sqlite3.IntegrityError | sqlite3.ProgrammingError):
         return JournalError(f"the journal refused a statement: {text}")
     return JournalError(f"the journal is damaged: {text}")

@@ -7,7 +7,7 @@ from flashers.api import Reason, Role, Seen
 from flashers.api.plain import dump, load
 from gateway.attempt import advance
 from gateway.attempt.telling import done_told, phase_told
-from gateway.control import DeployRequest
+from gateway.control import DeploymentPolicy, DeployRequest
 from gateway.errors import NothingSelected, ReleaseUnknown
 from gateway.journal.journal import Told
 from gateway.model.outcomes import CancelReason, Origin
@@ -42,9 +42,14 @@ class Deployments:
         for record in await journal.open_attempts():
             request = self._requests.get(record.deployment or "")
             self._site.inventory.attempt(record)
-            self._supervisor.add(record, deadline_s=request.policy.deadline_s if request else None)
+            self._supervisor.add(record, request.policy if request else DeploymentPolicy())
+
+    async def complete(self) -> None:
+        """After a start: the power may have gone between taking one and making the last attempt of it.
+
+        A release that is fetched for it may take its time; everything else goes on meanwhile.
+        """
         for name, request in list(self._requests.items()):
-            # The power may have gone between taking it and making the last attempt of it.
             with suppress(TenderError):
                 await self._begin_all(request, await self.release(request))
             await self.close_if_done(name)
@@ -210,7 +215,7 @@ class Deployments:
         record = await site.journal.create(make, _told_of)
         await site.known(record)
         if not record.done:
-            self._supervisor.add(record, deadline_s=policy.deadline_s)
+            self._supervisor.add(record, policy)
 
     async def bring_back(self, node: str, targets: dict[str, Target], asked_by: str) -> Record:
         """An attempt of its own that brings a node to its known-goods."""

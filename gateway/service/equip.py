@@ -33,7 +33,8 @@ async def fetch(target: Target, site: Site) -> None:
     size, urls = target.size, list[str]()
     for artifact in _offers(site, target):
         size, urls = artifact.size, [*urls, *artifact.urls]
-    await site.fetcher.artifact(target.artifact, size, urls)
+    with site.store.hold(target.artifact):
+        await site.fetcher.artifact(target.artifact, size, urls)
 
 
 def _offers(site: Site, target: Target) -> Iterable[ReleaseArtifact]:

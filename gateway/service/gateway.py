@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from flashers.api import FirmwareImage, Probe, ProbeCost, Reason, Role, Seen, Stamp
+from flashers.api import FirmwareImage, ProbeCost, Reason, Role, Seen, Stamp
 from gateway.artifacts.files import off_loop
-from gateway.attempt.session import HostSession
 from gateway.control import DeployRequest, Progress
 from gateway.errors import AttemptUnknown, NodeBusy, NodeUnknown, NoKnownGood, ProbeCosts, RequestError
 from gateway.journal.journal import Told
@@ -29,12 +29,14 @@ from gateway.releases.add import add_release
 from gateway.releases.release import Release
 from gateway.service.deployments import Deployments
 from gateway.service.inventory import attempt_view
+from gateway.service.looking import look
 from gateway.service.outbox import JournalOutbox
 from gateway.service.recovery import Recovery
 from gateway.service.site import Site
 from gateway.service.stock import target_of_file
 from gateway.service.supervisor import Supervisor
 from gateway.service.watchers import Watchers
+from gateway.service.ways_back import way_out
 from transports.errors import TenderError
 
 log = logging.getLogger("tender.gateway")
@@ -81,8 +83,13 @@ class Gateway:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._complete())
             group.create_task(self.supervisor.run())
             group.create_task(self.recovery.run())
+
+    async def _complete(self) -> None:
+        async with self._taking:
+            await self._deployments.complete()
 
     async def stop(self) -> None:
         """Come to rest within the stop budget."""
@@ -141,18 +148,13 @@ class Gateway:
         cost = node_type.declaration.probe_cost
         if cost is ProbeCost.RESTARTS_APPLICATION and not allow_restart:
             raise ProbeCosts(f"looking at {name} restarts its application")
-        channel = self.site.link(name).channel
+        channel = self.site.channel(name)
         lease = self.site.leases.take(channel, f"a look at {name}")
         if lease is None:
             raise NodeBusy(f"{channel} is in use")
-        session = HostSession(name, self.site.link(name), self.site.opener)
-        flasher = node_type.plugin.open(session, node_type.params)
         try:
-            candidates = await self._candidates(name)
-            seen = await flasher.probe(Probe(cost, candidates))
+            seen = await look(self.site, name, cost, await self._candidates(name))
         finally:
-            await flasher.cleanup()
-            await session.close()
             self.site.leases.give_back(lease)
         if seen.role not in (Role.SILENT, Role.UNKNOWN):
             at = self.site.clock()
@@ -225,11 +227,19 @@ class Gateway:
         """Take a deployment."""
         for name in request.select.nodes:
             await self.node(name)
+        await self._have_release(request)
         async with self._taking:
             return await self._deployments.take(request)
 
+    async def _have_release(self, request: DeployRequest) -> None:
+        """Fetch what is not here before anybody has to wait for it; its trouble is told when it is taken."""
+        with suppress(TenderError):
+            await self._deployments.release(request)
+
     async def desired(self, revision: int, requests: tuple[DeployRequest, ...]) -> None:
         """The whole desired state from upstream."""
+        for request in requests:
+            await self._have_release(request)
         async with self._taking:
             last = int(await self.site.journal.meta("desired-revision") or -1)
             if revision < last:
@@ -269,7 +279,7 @@ class Gateway:
         for record in await self.site.journal.attempts(node=node):
             if asked_by.startswith("upstream:") and record.asked_by == asked_by:
                 return self._view(record)  # the same command again: we died before it was acknowledged
-        targets = dict(self.site.inventory.known_goods(node))
+        targets = await way_out(self.site, node)
         if not targets:
             raise NoKnownGood(f"nothing is known that {node} could go back to")
         return self._view(await self._deployments.bring_back(node, targets, asked_by))
@@ -310,8 +320,10 @@ class Gateway:
     ) -> ReleaseView:
         """Take a known-good that the operator vouches for."""
         node_type = self.site.node_types.get(profile)
-        data = await off_loop(lambda: file.read_bytes()[: _IMAGE_BYTES + 1])
-        target = await target_of_file(self.site.stock(profile), self.site.store, data, node_type)
+        data = await off_loop(lambda: _begin_of(file))
+        target = await target_of_file(
+            self.site.stock(profile), self.site.store, data, node_type, file.name, component
+        )
         if version is not None:
             target = replace(target, firmware=replace(target.firmware, version=version), version=version)
         await self.site.journal.add_baseline(profile, component, target)
@@ -362,6 +374,12 @@ class Gateway:
             task = asyncio.create_task(self._deployments.close_if_done(record.deployment))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+
+def _begin_of(file: Path) -> bytes:
+    """As much of the file as an image may have, and one byte more."""
+    with file.open("rb") as opened:
+        return opened.read(_IMAGE_BYTES + 1)
 
 
 def _firmwares(seen: Seen) -> dict[str, str | None]:

@@ -18,6 +18,9 @@ from gateway.service.shapes import TypeFacts
 Facts = Callable[[str], TypeFacts]
 """What a profile says of its nodes, for lists; never raises."""
 
+_NEVER_BEGAN = (Outcome.REFUSED, Outcome.NOT_REACHED)
+_LEFT_EARLY = (Outcome.CANCELLED, Outcome.SUPERSEDED)
+
 _QUARANTINED = "Report the bug with `tender attempt show`; the node is left alone until a restart."
 
 
@@ -33,6 +36,7 @@ class Inventory:
         self._known_goods: dict[str, dict[str, Target]] = {}
         self._last: dict[str, Record] = {}
         self._ended: dict[str, Record] = {}
+        self._wounds: dict[str, Record] = {}
         self._quarantined: set[str] = set()
         self._views: dict[str, NodeView] = {}
 
@@ -41,6 +45,8 @@ class Inventory:
         self._seen = await self._journal.seen()
         self._identities = await self._journal.identities()
         self._known_goods = await self._journal.all_known_goods()
+        for record in await self._journal.wounds():
+            self._wounds[record.node] = record
         for record in (await self._journal.last_attempts()).values():
             self.attempt(record)
         self._views.clear()
@@ -75,7 +81,16 @@ class Inventory:
             self._last[record.node] = record
         if record.done and (record.node not in self._ended or record.id >= self._ended[record.node].id):
             self._ended[record.node] = record
+            self._wound(record)
         self._views.pop(record.node, None)
+
+    def _wound(self, record: Record) -> None:
+        """A node stays wounded until an attempt that had to do with it ends otherwise."""
+        outcome = record.result.outcome if record.result is not None else None
+        if outcome is Outcome.WOUNDED:
+            self._wounds[record.node] = record
+        elif outcome not in _NEVER_BEGAN and (outcome not in _LEFT_EARLY or record.touched):
+            self._wounds.pop(record.node, None)
 
     def quarantine(self, node: str, *, on: bool) -> None:
         """A bug of ours, or of a plugin, keeps this node's attempt from being judged."""
@@ -101,10 +116,12 @@ class Inventory:
         return self._known_goods.get(node, {})
 
     def wounded(self) -> list[Record]:
-        """The newest attempts of nodes that ended wounded and have no newer one under way."""
-        return [
-            r for r in self._last.values() if r.result is not None and r.result.outcome is Outcome.WOUNDED
-        ]
+        """The attempts that left their nodes wounded, where none is under way now."""
+        return [wound for node, wound in self._wounds.items() if self._last[node].done]
+
+    def is_wounded(self, node: str) -> bool:
+        """Whether nothing is proved of what the node runs since an attempt left it wounded."""
+        return node in self._wounds
 
     def quarantined(self) -> tuple[str, ...]:
         """Nodes whose attempt is put aside."""
@@ -151,8 +168,10 @@ class Inventory:
         if last is not None and not last.done:
             waits = last.phase in (Phase.QUEUED, Phase.WAITING)
             return ("waiting" if waits else "updating"), ""
-        if last is not None and last.result is not None and last.result.outcome is Outcome.WOUNDED:
-            return "wounded", last.result.remedy or ACTS_NEXT[Outcome.WOUNDED]
+        wound = self._wounds.get(name)
+        if wound is not None:
+            remedy = wound.result.remedy if wound.result is not None else ""
+            return "wounded", remedy or ACTS_NEXT[Outcome.WOUNDED]
         return ("ok" if seen is not None else "unknown"), ""
 
 

@@ -10,11 +10,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from flashers.api import Probe, ProbeCost, Role, Seen
+from flashers.api import ProbeCost, Role, Seen
 from gateway.attempt.advance import recovery_of
-from gateway.attempt.session import HostSession
 from gateway.attempt.telling import phase_told
 from gateway.model.records import Observation, Record
+from gateway.service.looking import look
 from gateway.service.site import Site
 from transports.errors import TenderError
 
@@ -41,21 +41,30 @@ class Recovery:
         self._first_look = first_look
         self._next: dict[str, float] = {}
         self._pause: dict[str, float] = {}
+        self._looking: set[str] = set()
 
     async def run(self) -> None:
         """Work for ever; ends only by cancellation."""
+        async with asyncio.TaskGroup() as group:
+            await self._look_around(group)
+
+    async def _look_around(self, group: asyncio.TaskGroup) -> None:
         while True:
             wounded = self._site.inventory.wounded()
             names = {record.node for record in wounded}
-            for node in self._next.keys() - names:
+            for node in self._next.keys() - names - self._looking:
                 del self._next[node], self._pause[node]
-            await asyncio.gather(*(self._contained(record) for record in wounded if self._due(record)))
+            for record in wounded:
+                if record.node not in self._looking and self._due(record):
+                    # Each on its own: one that takes long keeps no other waiting.
+                    self._looking.add(record.node)
+                    group.create_task(self._contained(record))
             await asyncio.sleep(_TICK_S)
 
     async def look(self, record: Record) -> Record | None:
         """Look at a wounded node; the attempt that brings it back if it answers."""
         site, node = self._site, record.node
-        channel = site.link(node).channel
+        channel = site.channel(node)
         lease = site.leases.take(channel, f"a look at {node}")
         if lease is None:
             return None
@@ -72,19 +81,11 @@ class Recovery:
         return again
 
     async def _probe(self, record: Record) -> Seen:
-        site = self._site
-        node_type = site.node_types.get(record.profile)
-        session = HostSession(record.node, site.link(record.node), site.opener)
-        flasher = node_type.plugin.open(session, node_type.params)
-        stock = site.stock(record.profile)
-        try:
-            targets = [(part.want, part.component) for part in record.parts]
-            targets += [(part.known_good, part.component) for part in record.parts if part.known_good]
-            candidates = [await stock.image(target, component) for target, component in targets]
-            return await flasher.probe(Probe(ProbeCost.RESTARTS_APPLICATION, tuple(candidates)))
-        finally:
-            await flasher.cleanup()
-            await session.close()
+        stock = self._site.stock(record.profile)
+        targets = [(part.want, part.component) for part in record.parts]
+        targets += [(part.known_good, part.component) for part in record.parts if part.known_good]
+        candidates = [await stock.image(target, component) for target, component in targets]
+        return await look(self._site, record.node, ProbeCost.RESTARTS_APPLICATION, tuple(candidates))
 
     def _due(self, record: Record) -> bool:
         if self._busy(record.node) or record.node not in self._site.nodes:
@@ -107,6 +108,8 @@ class Recovery:
             log.info("node=%s still=%s", node, error.code)
         except Exception:
             log.exception("node=%s cannot be looked at", node)
+        finally:
+            self._looking.discard(node)
         self._next[node] = asyncio.get_running_loop().time() + pause
 
     async def _worn_out(self, record: Record) -> bool:

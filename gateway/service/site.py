@@ -1,5 +1,6 @@
 """Everything that the parts of the service share: where things are kept, and how nodes are reached."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -47,7 +48,7 @@ class Site:
 
     def stock(self, profile: str) -> Stock:
         """The artifacts as nodes of this profile see them.  Raises as ``NodeTypes.get``."""
-        return Stock(self.store, self.backups, self.node_types.get(profile))
+        return Stock(self.store, self.backups, self.node_types.get(profile), keep=self.pins.keep)
 
     def link(self, node: str) -> LinkSpec:
         """A node's link, with the options that its profile gives unless it has its own."""
@@ -57,6 +58,13 @@ class Site:
         have = {name for name, _ in spec.options}
         added = tuple((name, str(value)) for name, value in profile.link.items() if name not in have)
         return LinkSpec(spec.scheme, spec.target, spec.options + added, spec.address)
+
+    def channel(self, node: str) -> str:
+        """What a lease of this node's link is for: one port has one, by whatever names it is configured."""
+        spec = self.link(node)
+        if spec.scheme != "uart":
+            return spec.channel
+        return f"{spec.scheme}:{os.path.realpath(spec.target)}"
 
     async def refresh_pins(self) -> None:
         """Ask the journal again what must stay."""

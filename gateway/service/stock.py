@@ -1,6 +1,6 @@
 """Bytes that may be flashed: verified by digest, parsed by the flasher, every time they are used."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from flashers.api import BadImage, Component, Digest, Firmware, FirmwareImage
@@ -13,10 +13,19 @@ from gateway.model.records import Target
 class Stock:
     """The store and the private backups, as an attempt sees them; one per node type."""
 
-    def __init__(self, store: ArtifactStore, backups: BackupStore, node_type: NodeType) -> None:
+    def __init__(
+        self,
+        store: ArtifactStore,
+        backups: BackupStore,
+        node_type: NodeType,
+        *,
+        keep: Callable[[Digest], None] = lambda _: None,
+    ) -> None:
+        """``keep`` is told of what is about to be stored, before the journal can know that it is needed."""
         self._store = store
         self._backups = backups
         self._type = node_type
+        self.keep = keep
 
     async def image(self, target: Target, component: Component) -> FirmwareImage:
         """The target's image, checked.
@@ -48,7 +57,9 @@ class Stock:
         """
         image = self.parse(data, self._type.profile.format, component)
         version = before.version if before is not None else None
-        digest = await self._backups.save(data)
+        digest = Digest.sha256(data)
+        self.keep(digest)
+        await self._backups.save(data)
         firmware = replace(image.firmware, version=image.firmware.version or version)
         return Target(
             digest, firmware, image.size, self._type.profile.format, version=version or "", private=True
@@ -56,7 +67,12 @@ class Stock:
 
 
 async def target_of_file(
-    stock: Stock, store: ArtifactStore, data: bytes, node_type: NodeType, name: str = ""
+    stock: Stock,
+    store: ArtifactStore,
+    data: bytes,
+    node_type: NodeType,
+    name: str = "",
+    component_id: str | None = None,
 ) -> Target:
     """Take an image given by an operator into the store; it needs no signature, their word is enough.
 
@@ -65,9 +81,14 @@ async def target_of_file(
     Raises:
         BadImage: it is no image for such a node; nothing was stored.
     """
-    component = node_type.profile.components[0].value()
+    tables = node_type.profile.components
+    table = next((each for each in tables if component_id in (None, each.id)), None)
+    if table is None:
+        raise BadImage(f"{node_type.profile.name} has no component {component_id!r}")
+    component = table.value()
     image_format = _format_of(name, node_type)
     image = stock.parse(data, image_format, component)
+    stock.keep(Digest.sha256(data))
     digest = await store.put_bytes(data)
     return Target(digest, image.firmware, image.size, image_format, version=image.firmware.version or "")
 
@@ -80,15 +101,21 @@ def _format_of(name: str, node_type: NodeType) -> str:
 
 
 class Pins:
-    """The digests that nothing may evict, as the journal last said."""
+    """The digests that nothing may evict: as the journal last said, and what it will hear of next."""
 
     def __init__(self, digests: Iterable[Digest] = ()) -> None:
         self._digests = frozenset(digests)
+        self._fresh: frozenset[Digest] = frozenset()
 
     def __call__(self) -> Iterable[Digest]:
         """All of them."""
-        return self._digests
+        return self._digests | self._fresh
+
+    def keep(self, digest: Digest) -> None:
+        """This one is about to be stored; it stays until the journal has spoken of it."""
+        self._fresh |= {digest}
 
     def set(self, digests: Iterable[Digest]) -> None:
         """The journal has changed."""
         self._digests = frozenset(digests)
+        self._fresh -= self._digests

@@ -17,7 +17,7 @@ from gateway.attempt.runner import Runner, Surroundings
 from gateway.attempt.session import HostSession
 from gateway.attempt.steps import Finish
 from gateway.attempt.telling import done_told, phase_told
-from gateway.control import Progress
+from gateway.control import DeploymentPolicy, Progress
 from gateway.model.outcomes import CancelReason, Outcome, Phase
 from gateway.model.records import Record, Trouble
 from gateway.service.equip import equip
@@ -35,16 +35,21 @@ _RETRY_S = 15.0
 """Pause before artifacts that did not come, or a full disk, are tried again."""
 
 
+_NO_POLICY = DeploymentPolicy()
+
+
 @dataclass(slots=True)
 class _Open:
     """An attempt that has not ended, and where it is."""
 
     record: Record
     since: float
-    deadline_s: float | None = None
+    policy: DeploymentPolicy
     equipped: bool = False
     task: asyncio.Task[None] | None = None
     runner: Runner | None = None
+    began: bool = False
+    """Whether it has its link, and so counts as under way."""
     gates: tuple[Reason, ...] = ()
     not_before: float = 0.0
     aside: Trouble | None = None
@@ -79,9 +84,9 @@ class Supervisor:
             except TimeoutError:
                 pass
 
-    def add(self, record: Record, *, deadline_s: float | None = None) -> None:
-        """Take an open attempt."""
-        self._open[record.id] = _Open(record, self._now(), deadline_s)
+    def add(self, record: Record, policy: DeploymentPolicy = _NO_POLICY) -> None:
+        """Take an open attempt; ``policy`` is its deployment's."""
+        self._open[record.id] = _Open(record, self._now(), policy)
         self._wake.set()
 
     async def cancel(self, attempt_id: int, reason: CancelReason, by: str) -> None:
@@ -92,15 +97,20 @@ class Supervisor:
         if entry.runner is not None:
             await entry.runner.ask_cancel(reason, by)
             return
-        entry.record = advance.ask_cancel(entry.record, reason, by)
-        if not entry.record.touched and not entry.record.activations:
+        asked = advance.ask_cancel(entry.record, reason, by)
+        if not asked.touched and not asked.activations:
             outcome = {
                 CancelReason.SUPERSEDED: Outcome.SUPERSEDED,
                 CancelReason.DEADLINE: Outcome.NOT_REACHED,
             }.get(reason, Outcome.CANCELLED)
-            await self._end_untouched(entry, Finish(outcome))
-        else:
-            await self._site.inventory.save(entry.record)
+            await self._end_untouched(entry, Finish(outcome), asked)
+            return
+        entry.record = asked  # at once: a runner may be about to be made of it
+        await self._site.inventory.save(asked)
+        # What was put aside gets one more turn: on its way back it may well miss the bug.
+        entry.aside, entry.not_before = None, 0.0
+        self._site.inventory.quarantine(asked.node, on=False)
+        self._wake.set()
 
     def gates(self, attempt_id: int) -> tuple[Reason, ...]:
         """What an attempt waits for."""
@@ -159,40 +169,60 @@ class Supervisor:
         if self._stopping:
             return
         busy_nodes: set[str] = set()
-        limit = self._site.config.rollout.max_in_parallel
         for _, entry in sorted(self._open.items()):
             first = entry.record.node not in busy_nodes
             busy_nodes.add(entry.record.node)
             if entry.task is not None or entry.aside is not None:
                 continue
-            if await self._too_late(entry):
-                continue
-            if entry.record.node not in self._site.nodes:
-                entry.gates = (_NOT_CONFIGURED,)
-            elif not first:
-                entry.gates = (_EARLIER_ATTEMPT,)
-            elif entry.not_before > self._now():
-                pass  # the gate that made it wait stands
-            elif not entry.equipped:
-                self._begin(entry, self._equip(entry))
-            elif sum(1 for other in self._open.values() if other.runner is not None) >= limit:
-                entry.gates = (Reason("parallel-limit", f"{limit} nodes are under way."),)
-            else:
-                self._try_link(entry)
-            if entry.gates and entry.record.phase is Phase.QUEUED:
-                entry.record = replace(entry.record, phase=Phase.WAITING)
-                await self._site.inventory.save(entry.record, (phase_told(entry.record),))
+            try:
+                await self._give_turn(entry, first=first)
+            except TenderError as error:
+                self._wait(entry, error)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one is no reason to end all
+                self._put_aside(entry, error)
+
+    async def _give_turn(self, entry: _Open, *, first: bool) -> None:
+        if await self._too_late(entry):
+            return
+        if entry.record.node not in self._site.nodes:
+            entry.gates = (_NOT_CONFIGURED,)
+        elif not first:
+            entry.gates = (_EARLIER_ATTEMPT,)
+        elif entry.not_before > self._now():
+            pass  # the gate that made it wait stands
+        elif not entry.equipped:
+            self._begin(entry, self._equip(entry))
+        elif (full := self._limit(entry)) is not None:
+            entry.gates = (full,)
+        else:
+            self._try_link(entry)
+        if entry.gates and entry.record.phase is Phase.QUEUED:
+            waiting = replace(entry.record, phase=Phase.WAITING)
+            await self._site.inventory.save(waiting, (phase_told(waiting),))
+            entry.record = waiting
+
+    def _limit(self, entry: _Open) -> Reason | None:
+        """Why no more nodes may be under way now: of the gateway, or of this deployment."""
+        under_way = [other.record for other in self._open.values() if other.began]
+        limit = self._site.config.rollout.max_in_parallel
+        if len(under_way) >= limit:
+            return Reason("parallel-limit", f"{limit} nodes are under way.", "It has its turn after them.")
+        mine, name = entry.policy.max_in_parallel, entry.record.deployment
+        if mine is not None and sum(1 for record in under_way if record.deployment == name) >= mine:
+            text = f"{mine} nodes of deployment {name} are under way."
+            return Reason("parallel-limit", text, "It has its turn after them.")
+        return None
 
     def _try_link(self, entry: _Open) -> None:
         record = entry.record
-        channel = self._site.link(record.node).channel
+        channel = self._site.channel(record.node)
         lease = self._site.leases.take(channel, record.node)
         if lease is None:
             reason = self._site.leases.reason(channel)
             entry.gates = (reason,) if reason is not None else ()
             return
-        entry.gates = ()
-        self._begin(entry, self._attempt(entry, lease), lease)
+        entry.gates, entry.began = (), True
+        self._begin(entry, self._attempt(entry), lease)
 
     def _begin(self, entry: _Open, work: Coroutine[None, None, None], lease: Lease | None = None) -> None:
         entry.task = asyncio.create_task(self._contained(entry, work, lease))
@@ -204,21 +234,30 @@ class Supervisor:
         except asyncio.CancelledError:
             raise
         except TenderError as error:
-            log.warning("node=%s attempt=%d waits=%s", entry.record.node, entry.record.id, error.code)
-            entry.gates = (Reason(error.code, error.message, error.what_to_do),)
-            entry.not_before = self._now() + _RETRY_S
-        except Exception as error:
-            log.exception("node=%s attempt=%d quarantined", entry.record.node, entry.record.id)
-            entry.aside = Trouble("quarantined", f"A bug in Tender or in a plugin: {error!r}")
-            self._site.inventory.quarantine(entry.record.node, on=True)
+            self._wait(entry, error)
+        except Exception as error:  # noqa: BLE001 - a bug in judging one node stays with it
+            self._put_aside(entry, error)
         finally:
             if lease is not None:
                 self._site.leases.give_back(lease)
             entry.task = entry.runner = None
+            entry.began = False
             self._wake.set()
 
+    def _wait(self, entry: _Open, error: TenderError) -> None:
+        """Expected trouble: it is tried again after a pause."""
+        log.warning("node=%s attempt=%d waits=%s", entry.record.node, entry.record.id, error.code)
+        entry.gates = (Reason(error.code, error.message, error.what_to_do),)
+        entry.not_before = self._now() + _RETRY_S
+
+    def _put_aside(self, entry: _Open, error: Exception) -> None:
+        """A bug: this one attempt is left alone until somebody cancels it or the service starts again."""
+        log.error("node=%s attempt=%d quarantined", entry.record.node, entry.record.id, exc_info=error)
+        entry.aside = Trouble("quarantined", f"A bug in Tender or in a plugin: {error!r}", _REPORT)
+        self._site.inventory.quarantine(entry.record.node, on=True)
+
     async def _too_late(self, entry: _Open) -> bool:
-        deadline = entry.deadline_s
+        deadline = entry.policy.deadline_s
         if deadline is None or entry.record.touched or self._now() - entry.since < deadline:
             return False
         why = Trouble("deadline", "The deployment's deadline passed before this node had its turn.")
@@ -229,19 +268,24 @@ class Supervisor:
 
     async def _equip(self, entry: _Open) -> None:
         try:
-            entry.record = await equip(entry.record, self._site)
+            equipped = await equip(entry.record, self._site)
         except TenderError as error:
             if error.retryable or entry.record.touched:
                 raise
             step = Finish(Outcome.REFUSED, Trouble(error.code, error.message, error.what_to_do))
             await self._end_untouched(entry, step)
             return
-        entry.equipped = True
-        entry.gates = ()
-        await self._site.inventory.save(entry.record)
+        if entry.record.cancel is not None:  # meanwhile
+            equipped = replace(equipped, cancel=entry.record.cancel, cancel_by=entry.record.cancel_by)
+        await self._site.inventory.save(equipped)
+        entry.record, entry.equipped, entry.gates = equipped, True, ()
 
-    async def _attempt(self, entry: _Open, lease: Lease) -> None:
-        site, record = self._site, entry.record
+    async def _attempt(self, entry: _Open) -> None:
+        site = self._site
+        # What was meant to be written when the disk was full was not: the journal's word counts.
+        record = await site.journal.attempt(entry.record.id) or entry.record
+        if entry.record.cancel is not None:
+            record = replace(record, cancel=entry.record.cancel, cancel_by=entry.record.cancel_by)
         node_type = site.node_types.get(record.profile)
         if record.started is None:
             record = replace(record, started=site.clock())
@@ -279,16 +323,23 @@ class Supervisor:
             await self._site.journal.keep_trace(record.id, frames)
         await self._gone(entry)
 
-    async def _end_untouched(self, entry: _Open, step: Finish) -> None:
+    async def _end_untouched(self, entry: _Open, step: Finish, record: Record | None = None) -> None:
         """End an attempt whose node was never asked."""
-        seen = self._site.inventory.seen(entry.record.node)
-        last = seen.seen if seen is not None else Seen(Role.UNKNOWN)
-        entry.record = advance.finish(entry.record, step, last, at=self._site.clock())
-        await self._site.inventory.save(entry.record, (done_told(entry.record),))
+        record, inventory = record or entry.record, self._site.inventory
+        seen = inventory.seen(record.node)
+        # Of a wounded node the last look may be from before it was written.
+        known = seen is not None and not inventory.is_wounded(record.node)
+        last = seen.seen if seen is not None and known else Seen(Role.UNKNOWN)
+        ended = advance.finish(record, step, last, at=self._site.clock())
+        await inventory.save(ended, (done_told(ended),))
+        entry.record = ended
+        if entry.task is not None and entry.task is not asyncio.current_task():
+            entry.task.cancel()
         await self._gone(entry)
 
     async def _gone(self, entry: _Open) -> None:
         self._open.pop(entry.record.id, None)
+        self._site.inventory.quarantine(entry.record.node, on=False)
         await self._site.refresh_pins()
         self._ended(entry.record)
         self._wake.set()
@@ -301,6 +352,7 @@ class Supervisor:
         return asyncio.get_running_loop().time()
 
 
+_REPORT = "Report it; cancel the attempt, or restart the service, to have it tried again."
 _EARLIER_ATTEMPT = Reason(
     "earlier-attempt", "An earlier attempt on this node has not ended yet.", "It goes first."
 )

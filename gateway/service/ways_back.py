@@ -2,8 +2,14 @@
 
 from flashers.api import Firmware, RollbackKind
 from gateway.journal import Journal
-from gateway.model.records import Record, Target
+from gateway.model.outcomes import Outcome
+from gateway.model.records import Part, Record, Target
 from gateway.service.inventory import Inventory
+from gateway.service.site import Site
+
+_RAN_WELL = (Outcome.SUCCEEDED, Outcome.ALREADY_THERE)
+_LOOKED_BACK = 50
+"""Attempts of a node, newest first, in which a rollback on request looks for where to go."""
 
 
 class KnownWays:
@@ -33,3 +39,25 @@ class KnownWays:
         """A way back was just seen to work."""
         version = next((part.want.version for part in record.parts), "")
         await self._journal.way_back_worked(record.profile, kind.value, version)
+
+
+async def way_out(site: Site, node: str) -> dict[str, Target]:
+    """Where a rollback on request leads, by component: to what the node ran well before what it runs now."""
+    targets: dict[str, Target] = {}
+    for record in await site.journal.attempts(node=node, limit=_LOOKED_BACK):
+        if record.result is None or record.result.outcome not in _RAN_WELL:
+            continue
+        for part in record.parts:
+            for target in (part.want, part.known_good):
+                name = part.component.id
+                if target is not None and name not in targets and not _runs(site, node, part, target):
+                    targets[name] = target
+    for name, target in site.inventory.known_goods(node).items():
+        targets.setdefault(name, target)
+    return targets
+
+
+def _runs(site: Site, node: str, part: Part, target: Target) -> bool:
+    observation = site.inventory.seen(node)
+    slot = observation.seen.active(part.component.image) if observation is not None else None
+    return slot is not None and target.firmware.same(slot.firmware)

@@ -1,0 +1,65 @@
+"""What is known of nodes, and which of it upstream has."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from flashers.api.plain import dump, load
+from gateway.journal.book import Book
+from gateway.journal.told import Told
+from gateway.model.records import Observation
+
+
+class Nodes(Book):
+    """The last observation, the identity and the published state of each node."""
+
+    async def save_seen(self, node: str, observation: Observation, told: Iterable[Told] = ()) -> None:
+        """Keep what was last seen of a node."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO nodes (name, seen) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET "
+                "seen = excluded.seen, revision = revision + 1",
+                (node, dump(observation)),
+            )
+
+        await self._write_and_tell(work, told)
+
+    async def seen(self) -> dict[str, Observation]:
+        """The last observation of each node."""
+        rows = await self._rows("SELECT name, seen FROM nodes WHERE seen IS NOT NULL")
+        return {name: load(Observation, text) for name, text in rows}
+
+    async def identities(self) -> dict[str, str]:
+        """The identity that each node was adopted with."""
+        return dict(await self._rows("SELECT name, identity FROM nodes WHERE identity IS NOT NULL"))
+
+    async def keep_identity(self, node: str, identity: str) -> None:
+        """Remember who answers at this node's place; the first one is kept."""
+        await self._execute(
+            "INSERT INTO nodes (name, identity) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET "
+            "identity = coalesce(identity, excluded.identity)",
+            node,
+            identity,
+        )
+
+    async def stale_states(self, limit: int) -> list[tuple[str, int]]:
+        """Nodes whose published state is older than their own, with its revision."""
+        query = "SELECT name, revision FROM nodes WHERE revision > published ORDER BY name LIMIT ?"
+        return [(name, revision) for name, revision in await self._rows(query, limit)]
+
+    async def state_published(self, node: str, revision: int) -> None:
+        """Upstream has that state."""
+        await self._execute("UPDATE nodes SET published = max(published, ?) WHERE name = ?", revision, node)
+
+    async def all_states_stale(self) -> None:
+        """Publish every state again."""
+        await self._execute("UPDATE nodes SET published = 0")
+
+    async def know_nodes(self, names: Iterable[str]) -> None:
+        """Give every configured node a row, and a state that is still to be published."""
+        rows = [(name,) for name in names]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("INSERT OR IGNORE INTO nodes (name) VALUES (?)", rows)
+
+        await self.database.run(work)

@@ -1,0 +1,44 @@
+"""Look at a node outside of an attempt: bounded, contained, and the link given back whatever happens."""
+
+import asyncio
+import logging
+
+from flashers.api import FirmwareImage, Probe, ProbeCost, Seen, Stalled
+from flashers.api.errors import PluginBug
+from gateway.attempt.session import HostSession
+from gateway.service.site import Site
+from transports.errors import LinkError, TenderError
+
+log = logging.getLogger("tender.look")
+
+_LOOK_S = 120.0
+"""A look that takes longer hangs; flashers have shorter time-outs of their own."""
+
+
+async def look(site: Site, node: str, allowed: ProbeCost, candidates: tuple[FirmwareImage, ...]) -> Seen:
+    """What a node shows now; the caller has the lease of its link.
+
+    Raises:
+        TenderError: it cannot be looked at; what a plugin raises otherwise is ``plugin-bug``.
+    """
+    node_type = site.node_types.get(site.nodes[node].profile)
+    session = HostSession(node, site.link(node), site.opener, identity=site.inventory.identity(node))
+    flasher = node_type.plugin.open(session, node_type.params)
+    try:
+        async with asyncio.timeout(_LOOK_S):
+            return await flasher.probe(Probe(allowed, candidates))
+    except TenderError:
+        raise
+    except TimeoutError as error:
+        raise Stalled(f"the look at {node} did not end within {_LOOK_S:g} s") from error
+    except (OSError, EOFError) as error:
+        raise LinkError(f"{error}") from error
+    except Exception as error:
+        log.exception("node=%s plugin=%s", node, node_type.plugin.name)
+        raise PluginBug(f"{node_type.plugin.name} raised {error!r}") from error
+    finally:
+        try:
+            await flasher.cleanup()
+        except Exception:
+            log.exception("node=%s plugin=%s cleanup", node, node_type.plugin.name)
+        await session.close()

@@ -108,8 +108,7 @@ class Looker:
         targets = [
             (target, part)
             for part in self._ledger.record.parts
-            for target in (part.want, part.known_good or await self._own_known_good(part))
-            if target is not None
+            for target in (part.want, *([part.known_good] if part.known_good else await self._familiar(part)))
         ]
         candidates = [await self._images.of(target, part) for target, part in targets]
         restarts = self._around.node_type.declaration.probe_cost is ProbeCost.RESTARTS_APPLICATION
@@ -117,16 +116,16 @@ class Looker:
             self.listen()
         return await self._flasher.probe(verbs.Probe(ProbeCost.RESTARTS_APPLICATION, tuple(candidates)))
 
-    async def _own_known_good(self, part: Part) -> Target | None:
-        """What the node last ran well: most likely what it runs now, and so worth comparing with."""
-        record = self._ledger.record
-        own = await self._around.ways_back.known_good(record.node, record.profile, part.component.id, None)
-        if own is not None:
+    async def _familiar(self, part: Part) -> list[Target]:
+        """What it ran well before, and what such nodes are known to run: worth comparing its flash with."""
+        record, found = self._ledger.record, list[Target]()
+        for target in await self._around.ways_back.familiar(record.node, record.profile, part.component.id):
             try:
-                await self._images.of(own, part)
+                await self._images.of(target, part)
             except TenderError:
-                return None
-        return own
+                continue
+            found.append(target)
+        return found
 
 
 def trouble_of(error: TenderError) -> Trouble:

@@ -54,6 +54,10 @@ class WaysBack(Protocol):
         """The artifact to go back to: the node's own, or a baseline that it was seen to run."""
         ...
 
+    async def familiar(self, node: str, profile: str, component: str) -> list[Target]:
+        """What the node may well run now: its own known-good and the baselines of its type."""
+        ...
+
     async def worked(self, profile: str, kind: str) -> bool:
         """Whether that kind was ever seen to work on this model."""
         ...

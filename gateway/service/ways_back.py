@@ -22,14 +22,17 @@ class KnownWays:
     async def known_good(
         self, node: str, profile: str, component: str, seen: Firmware | None
     ) -> Target | None:
-        """The node's own known-good, else a baseline with the digest or version that it runs."""
-        own = self._inventory.known_goods(node).get(component)
-        if own is not None:
-            return own
-        if seen is None:
-            return None
-        baselines = await self._journal.baselines(profile, component)
-        return next((target for target in baselines if target.firmware.same(seen)), None)
+        """What it runs now, if that is its own known-good or a baseline; else its own known-good."""
+        known = await self.familiar(node, profile, component)
+        return next((target for target in known if target.firmware.same(seen)), self._own(node, component))
+
+    async def familiar(self, node: str, profile: str, component: str) -> list[Target]:
+        """Its own known-good, and the baselines of its type."""
+        own = self._own(node, component)
+        return [*([own] if own is not None else []), *await self._journal.baselines(profile, component)]
+
+    def _own(self, node: str, component: str) -> Target | None:
+        return self._inventory.known_goods(node).get(component)
 
     async def worked(self, profile: str, kind: str) -> bool:
         """Whether that kind was ever seen to work on this model."""

@@ -108,6 +108,10 @@ class NoWays:
         """As in the contract."""
         return None
 
+    async def familiar(self, node: str, profile: str, component: str) -> list[Target]:
+        """As in the contract."""
+        return []
+
     async def worked(self, profile: str, kind: str) -> bool:
         """As in the contract."""
         return False

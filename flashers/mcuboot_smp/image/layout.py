@@ -95,7 +95,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Tlv:
-    """One record."""
+    """One record; what binds an image to others counts only where it is ``protected``."""
 
     kind: int
     value: bytes

@@ -56,9 +56,9 @@ class McubootImage:
     end: int
     verified: bool = False
 
-    def values(self, kind: TlvKind) -> list[bytes]:
-        """What the records of one type hold."""
-        return [tlv.value for tlv in self.tlvs if tlv.kind == kind]
+    def values(self, kind: TlvKind, *, protected: bool = False) -> list[bytes]:
+        """What the records of one type hold; ``protected`` are those that the digest covers."""
+        return [tlv.value for tlv in self.tlvs if tlv.kind == kind and tlv.protected >= protected]
 
     @property
     def version(self) -> str:
@@ -101,7 +101,7 @@ class McubootImage:
     @property
     def security_counter(self) -> int | None:
         """Bootloaders with a counter never again take an image with a lower one."""
-        for value in self.values(TlvKind.SECURITY_COUNTER):
+        for value in self.values(TlvKind.SECURITY_COUNTER, protected=True):
             return int.from_bytes(value, "little")
         return None
 
@@ -109,7 +109,7 @@ class McubootImage:
     def dependencies(self) -> tuple[str, ...]:
         """What other images of the node must be at least, as ``1>=1.2.3``."""
         found = []
-        for value in self.values(TlvKind.DEPENDENCY):
+        for value in self.values(TlvKind.DEPENDENCY, protected=True):
             if len(value) != _DEPENDENCY.size:
                 raise ImageMalformed(f"a dependency has {len(value)} bytes")
             image, *version = _DEPENDENCY.unpack(value)

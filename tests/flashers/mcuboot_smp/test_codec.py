@@ -212,3 +212,11 @@ def test_an_answer_names_its_request() -> None:
     answer = encode_answer(Message(Op.WRITE, 1, 1, 77, {}), {"off": 3})
     assert (answer.op, answer.group, answer.command, answer.sequence) == (Op.WRITE_ANSWER, 1, 1, 77)
     assert cbor2.loads(encode_packet(answer)[8:]) == {"off": 3}
+
+
+@pytest.mark.parametrize("wrong", [-1, 1, 100])
+def test_a_header_that_speaks_of_another_length_is_refused(wrong: int) -> None:
+    packet = bytearray(encode_packet(ECHO))
+    packet[3] += wrong
+    with pytest.raises(BadMessage, match="the header speaks of"):
+        decode_packet(bytes(packet))

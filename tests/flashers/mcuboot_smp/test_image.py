@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+from collections.abc import Mapping
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -32,11 +33,29 @@ SIGNED = make_image(BODY, "3.1.4+7", key=KEY, security_counter=5)
 TLVS = 32 + len(BODY)
 
 
+def area_of(magic: int, *records: tuple[int, bytes]) -> bytes:
+    area = b"".join(struct.pack("<HH", kind, len(value)) + value for kind, value in records)
+    return struct.pack("<HH", magic, 4 + len(area)) + area
+
+
 def with_records(*records: tuple[int, bytes], flags: int = 0) -> bytes:
     """An image of eight bytes with these unprotected records."""
     header = struct.pack("<IIHHIIBBHI4x", 0x96F3B83D, 0, 32, 0, 8, flags, 1, 2, 3, 4)
-    area = b"".join(struct.pack("<HH", kind, len(value)) + value for kind, value in records)
-    return header + bytes(8) + struct.pack("<HH", 0x6907, 4 + len(area)) + area
+    return header + bytes(8) + area_of(0x6907, *records)
+
+
+def with_protected(
+    *records: tuple[int, bytes], flags: int = 0, more: tuple[tuple[int, bytes], ...] = ()
+) -> bytes:
+    """An image of eight bytes with these protected records, its digest, and more unprotected ones."""
+    protected = area_of(0x6908, *records)
+    header = struct.pack("<IIHHIIBBHI4x", 0x96F3B83D, 0x8000, 32, len(protected), 8, flags, 1, 2, 3, 4)
+    hashed = header + bytes(8) + protected
+    return hashed + area_of(0x6907, (0x10, digest_of(hashed)), *more)
+
+
+def facts_of(data: bytes) -> Mapping[str, str | int | bool]:
+    return parse(data, "mcuboot", Component(), SmpParams()).facts
 
 
 FOUND_AFTER_A_FLIP = {"wrong-magic", "image-truncated", "image-malformed", "image-digest-mismatch"}
@@ -139,6 +158,68 @@ def test_a_record_that_leaves_its_area_is_malformed() -> None:
     bent = bytearray(with_records((0x10, b"d" * 32)))
     bent[32 + 8 + 4 + 2] = 200
     with pytest.raises(ImageMalformed, match="longer than its area"):
+        read_image(bytes(bent))
+
+
+DEPENDENCY = struct.pack("<B3xBBHI", 1, 2, 3, 4, 5)
+
+
+def test_what_an_image_depends_on_is_told() -> None:
+    facts = facts_of(with_protected((0x40, DEPENDENCY), (0x40, struct.pack("<B3xBBHI", 2, 1, 0, 0, 0))))
+    assert facts["dependencies"] == "1>=2.3.4+5 2>=1.0.0"
+    with pytest.raises(ImageMalformed, match="a dependency has 11 bytes"):
+        facts_of(with_protected((0x40, DEPENDENCY[:-1])))
+
+
+def test_what_the_digest_does_not_cover_binds_nobody() -> None:
+    facts = facts_of(with_protected(more=((0x40, DEPENDENCY), (0x50, bytes(4)))))
+    assert facts.keys() & {"dependencies", "security_counter", "no_way_back"} == set()
+
+
+def test_the_address_that_an_image_was_built_for_is_told() -> None:
+    assert facts_of(with_protected(flags=0x100))["address"] == 0x8000
+    assert "address" not in facts_of(with_protected())
+
+
+def test_what_a_compressed_image_becomes_is_told() -> None:
+    facts = facts_of(with_protected((0x71, b"u" * 32), flags=0x400))
+    assert (facts["compressed"], facts["runs_as"]) == (True, f"sha256:{(b'u' * 32).hex()}")
+    with pytest.raises(ImageMalformed, match="the digest of the unpacked image has 5 bytes"):
+        facts_of(with_protected((0x71, b"short"), flags=0x400))
+
+
+def test_an_image_may_carry_its_whole_public_key() -> None:
+    data = with_protected(more=((0x02, b"the key"), (0x24, b"signature")))
+    assert facts_of(data)["key_hash"] == digest_of(b"the key").hex()
+    pinned = SmpParams(key_hash=digest_of(b"the key").hex())
+    assert parse(data, "mcuboot", Component(), pinned).facts["signature"] == "ed25519"
+
+
+def test_a_key_without_a_signature_fits_no_pin() -> None:
+    data = with_protected(more=((0x01, digest_of(b"the key")),))
+    with pytest.raises(WrongKey, match="not signed"):
+        parse(data, "mcuboot", Component(), SmpParams(key_hash=digest_of(b"the key").hex()))
+
+
+def test_a_header_that_is_shorter_than_a_header_is_malformed() -> None:
+    bent = bytearray(SIGNED)
+    bent[8:10] = struct.pack("<H", 31)
+    with pytest.raises(ImageMalformed, match="says that it has 31 bytes, and needs 32"):
+        read_image(bytes(bent))
+
+
+def test_areas_that_do_not_fit_together_are_malformed() -> None:
+    whole = with_records((0x10, b"d" * 32))
+    bent = bytearray(whole)
+    bent[42:44] = struct.pack("<H", 3)
+    with pytest.raises(ImageMalformed, match="say that they have 3 bytes"):
+        read_image(bytes(bent))
+    bent[42:44] = struct.pack("<H", 4 + 36 + 3)
+    with pytest.raises(ImageMalformed, match=r"3 bytes at .* are no record"):
+        read_image(bytes(bent) + bytes(3))
+    bent = bytearray(with_protected((0x50, bytes(4))))
+    bent[10:12] = struct.pack("<H", 13)
+    with pytest.raises(ImageMalformed, match="speaks of 13 protected bytes, not 12"):
         read_image(bytes(bent))
 
 

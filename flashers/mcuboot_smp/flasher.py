@@ -39,6 +39,7 @@ from flashers.mcuboot_smp.node import Node
 from flashers.mcuboot_smp.params import Mode, SmpParams
 from flashers.mcuboot_smp.state import ImageState
 from flashers.mcuboot_smp.upload import Upload
+from transports.errors import TenderError
 
 _UPLOADS = 2
 """An upload whose last answer was lost, and which is not there after all, is made once more."""
@@ -52,6 +53,7 @@ class McubootFlasher:
         self.session = session
         self.params = params
         self.node = Node(session, params)
+        self._brought_into_loader = False
 
     # Looking
 
@@ -81,6 +83,7 @@ class McubootFlasher:
         with suppress(NodeSilent):
             if await self.node.role(await self.node.state()) is Role.LOADER:
                 return
+        self._brought_into_loader = True
         await self.node.restart_into_loader()
         if await self.node.role(await self.node.answering()) is not Role.LOADER:
             raise NotSupported("the node restarted its application instead of serial recovery")
@@ -98,6 +101,7 @@ class McubootFlasher:
             reason = preflight.busy(state.active(number), state.standby(number), mode)
             if reason is not None:
                 raise SlotBusy(reason.message)
+        self._brought_into_loader = False  # from here on there may be no application to go back to
         for _ in range(_UPLOADS):
             buffers = (await self.node.abilities()).buffers
             ended = await Upload(self.node.requests, image.payload, number, buffers).run()
@@ -119,6 +123,7 @@ class McubootFlasher:
         wanted = {image.component.image: identity_of(image) for image in ask.images}
         state = await self.node.state()
         if await self.node.role(state) is Role.LOADER:
+            self._brought_into_loader = False
             await self.node.restart()
             return None
         if _all_run(state, wanted):
@@ -204,7 +209,14 @@ class McubootFlasher:
         await self.command(self.params.identify.encode(), reply_timeout=self.params.reply_timeout)
 
     async def cleanup(self) -> None:
-        """Nothing is left open on the node: an unfinished upload is kept for its resumption."""
+        """Start the application that we had stopped and not touched.
+
+        Else nothing is to be done: an unfinished upload is kept for its resumption.
+        """
+        if self._brought_into_loader:
+            self._brought_into_loader = False
+            with suppress(TenderError):
+                await self.node.restart()
 
 
 def identity_of(image: FirmwareImage) -> Digest:

@@ -1,0 +1,125 @@
+"""What a host lends a flasher, without a host: a session on a bench.
+
+It does what the contract says and keeps everything that the flasher tells it, for a
+case to look at.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+from flashers.api import Identity, ResetKind, Role
+from transports.console import Console as Lines
+from transports.errors import LinesUnsupported, LinkError
+from transports.links import ByteLink
+from transports.tap import TappedLink
+
+PULSE = 0.05
+"""Seconds for which a modem line is dropped."""
+
+
+class BenchSession:
+    """A :class:`flashers.api.Session` over whatever ``open_link`` opens.
+
+    ``reports`` are the progress as it was told, ``bytes_sent`` the image's bytes on the
+    link, ``identities`` and ``notes`` what was expected and noted.
+    """
+
+    def __init__(self, open_link: Callable[[], Awaitable[ByteLink]], *, node: str = "node-1") -> None:
+        self.node = node
+        self.address: str | None = None
+        self.opens = 0
+        self.resets: list[ResetKind] = []
+        self.reports: list[tuple[int, int]] = []
+        self.bytes_sent = 0
+        self.notes: list[str] = []
+        self.identities: list[Identity] = []
+        self.console = Lines()
+        self._open_link = open_link
+        self._link: TappedLink | None = None
+
+    async def open(self, role: Role = Role.APP) -> ByteLink:
+        """As in the contract."""
+        del role
+        return await self.tapped()
+
+    async def tapped(self) -> TappedLink:
+        """The same, as a console reads it."""
+        if self._link is not None:
+            try:  # a link that was lost says so at an empty write
+                await self._link.link.write(b"")
+            except LinkError:
+                await self.close()
+        if self._link is None:
+            self.opens += 1
+            self._link = TappedLink(await self._open_link(), console=self.console)
+        return self._link
+
+    async def close(self) -> None:
+        """As in the contract."""
+        link, self._link = self._link, None
+        if link is not None:
+            await link.aclose()
+
+    def expect(self, identity: Identity) -> None:
+        """As in the contract; whoever answers is welcome."""
+        self.identities.append(identity)
+
+    def lines(self) -> "BenchConsole":
+        """As in the contract."""
+        return BenchConsole(self)
+
+    async def reset(self, kind: ResetKind) -> None:
+        """As in the contract."""
+        self.resets.append(kind)
+        if kind is not ResetKind.NONE:
+            try:
+                await self._pulse(await self.open(), kind)
+                return
+            except LinesUnsupported:
+                pass
+        await self.close()
+        await self.open()
+
+    async def _pulse(self, link: ByteLink, kind: ResetKind) -> None:
+        for level in (False, True):
+            if kind is ResetKind.DTR:
+                await link.set_lines(dtr=level)
+            else:
+                await link.set_lines(rts=level)
+            await asyncio.sleep(0 if level else PULSE)
+
+    def progress(self, done: int, total: int) -> None:
+        """As in the contract."""
+        self.reports.append((done, total))
+
+    def sent(self, count: int) -> None:
+        """As in the contract."""
+        self.bytes_sent += count
+
+    def note(self, text: str) -> None:
+        """As in the contract."""
+        self.notes.append(text)
+
+
+class BenchConsole:
+    """The console of whatever link the session has open; a :class:`flashers.api.Console`."""
+
+    def __init__(self, session: BenchSession) -> None:
+        self._session = session
+
+    def mark(self) -> int:
+        """As in the contract."""
+        return self._session.console.mark()
+
+    def lines_since(self, mark: int) -> list[str]:
+        """As in the contract."""
+        return self._session.console.lines_since(mark)
+
+    async def wait_for(self, pattern: re.Pattern[str], *, since: int, timeout: float) -> str | None:
+        """As in the contract."""
+        link = await self._session.tapped()
+        try:
+            return await link.wait_for(pattern, since=since, timeout=timeout)
+        except TimeoutError:
+            return None

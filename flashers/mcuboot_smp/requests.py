@@ -27,11 +27,18 @@ class Requests:
         self.session = session
         self.params = params
         self._decoder = ConsoleDecoder()
-        self._sequence = -1
+        self._sequence: int | None = None
 
     def next_sequence(self) -> int:
-        """The number of the next request, 0 to 255."""
-        self._sequence = (self._sequence + 1) % 256
+        """The number of the next request, 0 to 255.
+
+        The first one depends on the time, so that a late answer to somebody who asked before us
+        is hardly ever taken for ours.
+        """
+        last = self._sequence
+        if last is None:
+            last = int(asyncio.get_running_loop().time() * 1000)
+        self._sequence = (last + 1) % 256
         return self._sequence
 
     async def send(self, packet: bytes) -> None:

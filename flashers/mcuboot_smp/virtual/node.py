@@ -175,7 +175,7 @@ class VirtualMcubootNode:
     def _start(self, booted: Mapping[int, Running] | None) -> None:
         if booted is None or self._into_loader:
             self._into_loader = False
-            recovery = self.params.mode is Mode.SERIAL_RECOVERY
+            recovery = self.params.mode is Mode.SERIAL_RECOVERY or self.options.recovery
             self._server = RecoveryServer(self.bootloader) if recovery else None
             self.life = Life.LOADER if recovery else Life.DEAD
             return

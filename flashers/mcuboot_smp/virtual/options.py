@@ -77,6 +77,10 @@ class NodeOptions(BaseModel):
     watchdog: Seconds | None = Field(
         default=None, description="restarts an application that hangs after so long"
     )
+    recovery: bool = Field(
+        default=False,
+        description="a node without an image that runs falls into serial recovery, in every mode",
+    )
     recovery_wait: Seconds = Field(
         default=1.0, description="serial recovery waits so long for a request after a restart by line"
     )

@@ -18,6 +18,7 @@ from flashers.api import (
     NotSupported,
     Of,
     Preflight,
+    Probe,
     ResetKind,
     Revert,
     Role,
@@ -524,6 +525,22 @@ async def test_a_loader_is_not_entered_twice() -> None:
     assert swapping.node.counts.requests == 0
 
 
+@in_virtual_time
+async def test_a_node_with_two_slots_that_fell_into_its_loader_is_brought_back() -> None:
+    there = world(SMALL | {"recovery": ""}, running=b"")
+    seen = await there.probe()
+    assert (seen.role, seen.slots, seen.evidence) == (Role.LOADER, (), ())
+    assert not there.node.truth().bootable
+    seen = await there.transfer(NEW) or seen
+    assert seen.role is Role.LOADER
+    assert seen.proves(Of.TRANSFER, (EvidenceKind.REPORTED_HASH,))
+    assert await there.activate(NEW) is None
+    seen = await there.answering()
+    assert seen.role is Role.APP
+    assert there.runs(NEW)
+    assert slot(seen.active(0)).confirmed
+
+
 # Several images
 
 
@@ -558,6 +575,16 @@ async def test_both_cores_are_taken_back_together() -> None:
     await there.answering()
     assert there.runs(OLD, 0)
     assert there.runs(OLD, 1)
+
+
+@in_virtual_time
+async def test_a_late_answer_to_somebody_else_is_not_taken_for_ours() -> None:
+    """The host gave up on a silent node and asks again, with a new flasher on the same link."""
+    there = world(SMALL | {"latency": "7"})
+    assert (await there.probe()).role is Role.SILENT
+    await asyncio.sleep(0.3)
+    fresh = PLUGIN.open(there.session, SmpParams(reply_timeout=0.4))
+    assert (await fresh.probe(Probe())).role is Role.SILENT
 
 
 # Beside the update

@@ -78,9 +78,6 @@ def succeed(record: Record, step: Step) -> Record:
             return judge(record, verdict, why)
         case TurnBack(why=why):
             return turn_back(record, why)
-        case Restart() if record.activations and record.rules.trial_boot and _undecided(record):
-            # We reset it because it had fallen silent on trial; that is its verdict.
-            return judge(record, Verdict.FAILED, _WENT_SILENT)
         case _:
             return record
 
@@ -233,14 +230,4 @@ def pins(record: Record) -> frozenset[Digest]:
     return frozenset(wanted | {part.known_good.artifact for part in record.parts if part.known_good})
 
 
-def _undecided(record: Record) -> bool:
-    return record.direction is Direction.FORWARD and record.verdict is Verdict.OPEN
-
-
 _WITHOUT_BYTES = (RollbackKind.NONE, RollbackKind.BOOTLOADER)
-
-_WENT_SILENT = Trouble(
-    "went-silent",
-    "The target was started, and the node fell silent.",
-    "The firmware probably hangs; try it on a bench.",
-)

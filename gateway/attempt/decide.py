@@ -18,6 +18,7 @@ from gateway.attempt.steps import (
     Confirm,
     Finish,
     Judge,
+    Kind,
     Prepare,
     Probe,
     Restart,
@@ -176,7 +177,7 @@ def _through_slots(record: Record, observed: Observation) -> Step:
             continue
         if record.activations and not record.tried and not stranded:
             # It was there when it was activated, and now the slot is empty.
-            return TurnBack(_REJECTED)
+            return TurnBack(_WENT_SILENT if record.resets else _REJECTED)
         if _was_taken_back(record) and not stranded:
             return TurnBack(_REVERTED_BY_RESET)
         transfer = Transfer(part.component.id)
@@ -186,8 +187,7 @@ def _through_slots(record: Record, observed: Observation) -> Step:
         facts.armed(record, part, seen) or facts.holds_want(record, part, seen) for part in open_parts
     )
     if _was_taken_back(record) and not under_way and not stranded:
-        gone = _REVERTED_BY_RESET if record.tried else _DID_NOT_STAY
-        return TurnBack(gone if record.rules.trial_boot else _lack(record))
+        return TurnBack(_why_gone(record) if record.rules.trial_boot else _lack(record))
     if _spent(record, activate):
         return _turn_back(record, seen, _lack(record))
     return replace(activate, again=bool(under_way))
@@ -195,10 +195,18 @@ def _through_slots(record: Record, observed: Observation) -> Step:
 
 def _was_taken_back(record: Record) -> bool:
     """Whether a target that was started, and is not running, had its chance."""
-    fell_silent = record.resets > 0 or record.recovers is not None
-    if record.rules.trial_boot and record.activations and fell_silent:
+    if record.activations >= record.rules.bounds.activations:
         return True
-    return record.activations >= record.rules.bounds.activations
+    # One that fell silent when it was started hung; one that was seen running was interrupted.
+    started_here = record.starts.get(Kind.ACTIVATE.value, 0) > 0
+    fell_silent = record.resets > 0 or (record.recovers is not None and not started_here)
+    return record.rules.trial_boot and record.activations > 0 and not record.tried and fell_silent
+
+
+def _why_gone(record: Record) -> Trouble:
+    if record.tried:
+        return _REVERTED_BY_RESET
+    return _WENT_SILENT if record.resets else _DID_NOT_STAY
 
 
 def _turn_back(record: Record, seen: Seen, why: Trouble) -> Step:
@@ -345,6 +353,11 @@ _DID_NOT_BOOT = Trouble(
     "did-not-boot",
     "The bytes are in flash, and the firmware does not report that it runs.",
     "Check that the firmware prints the profile's boot line; then look at the firmware.",
+)
+_WENT_SILENT = Trouble(
+    "went-silent",
+    "The target was started, and the node fell silent until a restart took it back.",
+    "The firmware probably hangs; try it on a bench.",
 )
 _DID_NOT_STAY = Trouble(
     "did-not-stay",

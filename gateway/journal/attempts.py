@@ -87,10 +87,8 @@ class Attempts(Book):
         def work(connection: sqlite3.Connection) -> set[Digest]:
             wanted: set[Digest] = set()
             # The newest of each node leads back to what it had before, which `rollback` may be asked for.
-            query = (
-                "SELECT record FROM attempts AS one WHERE open "
-                f"OR id IN (SELECT max(id) FROM attempts GROUP BY node) OR {_OPEN_WOUND}"
-            )
+            query = f"""SELECT record FROM attempts AS one WHERE open
+                OR id IN (SELECT max(id) FROM attempts GROUP BY node) OR {_OPEN_WOUND}"""  # noqa: S608
             for (text,) in connection.execute(query):
                 wanted |= pins(_record(text))
             for table in ("known_goods", "baselines"):

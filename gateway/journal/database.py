@@ -1,6 +1,6 @@
 """SQLite, opened so that what was acknowledged survives a power cut.
 
-WAL with ``synchronous=FULL``: in a replay of every traced write, torn ones included,
+WAL, synced at every commit: in a replay of every traced write, torn ones included,
 no acknowledged commit is lost (see ``tests/gateway/journal``).  All work runs on one
 thread of its own, one transaction after another, so that a slow card never stops
 the loop and there is no lock to wait for.
@@ -77,12 +77,15 @@ class Database:
             raise _named(error) from error
 
     def _open(self) -> None:
+        version = _checked_version(self.path)
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
-            _migrate(connection, self.path)
+            # EXTRA is FULL, and syncs the folder after a rollback journal is removed: the one that
+            # turning to WAL needs could come back after a power cut, and be rolled into newer pages.
+            connection.execute("PRAGMA synchronous = EXTRA")
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            _migrate(connection, version)
         except BaseException:
             connection.close()
             raise
@@ -115,16 +118,40 @@ def migrations() -> list[tuple[int, str]]:
     return [(int(name[:4]), (folder / name).read_text()) for name in files]
 
 
-def _migrate(connection: sqlite3.Connection, path: Path | str) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    steps = migrations()
-    if version > steps[-1][0]:
-        raise JournalTooNew(f"{path} has shape {version}, and this Tender knows shapes up to {steps[-1][0]}")
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+def _checked_version(path: Path | str) -> int:
+    """The shape of the file, 0 for a new one; only read, so that what is refused stays as it is."""
+    if path == ":memory:" or not Path(path).exists() or not Path(path).stat().st_size:
+        return 0
+    address = Path(path).absolute().as_uri()
+    at_rest = not any(Path(f"{path}{end}").exists() for end in ("-wal", "-journal"))
+    try:
+        # Read as it lies there, not even the files are made that a reader would share with a writer.
+        version, application, tables = _header(f"{address}?{'immutable=1' if at_rest else 'mode=ro'}")
+    except sqlite3.OperationalError:
+        # A power cut in the middle of turning to WAL: only a writer may roll that back.
+        version, application, tables = _header(address)
+    newest = migrations()[-1][0]
     if tables and application != APPLICATION_ID:
         raise JournalError(f"{path} is a database of something else")
-    for number, sql in steps:
+    if version > newest:
+        raise JournalTooNew(f"{path} has shape {version}, and this Tender knows shapes up to {newest}")
+    return version
+
+
+def _header(address: str) -> tuple[int, int, int]:
+    """Shape, kind and number of tables."""
+    connection = sqlite3.connect(address, uri=True)
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    finally:
+        connection.close()
+    return version, application, tables
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    for number, sql in migrations():
         if number > version:
             connection.executescript(
                 f"BEGIN IMMEDIATE; {sql}; PRAGMA user_version = {number};"

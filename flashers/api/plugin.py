@@ -168,3 +168,5 @@ class FlasherPlugin:
     build: Callable[[SimApp, int, Mapping[str, str]], bytes]
     faults: Mapping[str, str] = field(default_factory=dict)
     """The options that the virtual node understands, each with a sentence for people."""
+    backup_format: str | None = None
+    """The format of what ``backup`` reads; None if it is the profile's own."""

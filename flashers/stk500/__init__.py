@@ -14,7 +14,7 @@ from flashers.api import (
 )
 from flashers.stk500.build import build
 from flashers.stk500.flasher import Stk500Flasher
-from flashers.stk500.image import FORMATS, parse
+from flashers.stk500.image import BACKUP_FORMAT, FORMATS, parse
 from flashers.stk500.params import Stk500Params
 from flashers.stk500.parts import Loader
 from flashers.stk500.virtual import FAULTS, VirtualStk500
@@ -57,4 +57,5 @@ PLUGIN = FlasherPlugin(
     virtual_node=VirtualStk500,
     build=build,
     faults=FAULTS,
+    backup_format=BACKUP_FORMAT,
 )

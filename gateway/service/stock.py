@@ -55,15 +55,14 @@ class Stock:
             BackupsFull, DiskFull: there is no place for it.
             BadImage: what was read is no image; there is nothing to restore.
         """
-        image = self.parse(data, self._type.profile.format, component)
+        image_format = self._type.plugin.backup_format or self._type.profile.format
+        image = self.parse(data, image_format, component)
         version = before.version if before is not None else None
         digest = Digest.sha256(data)
         self.keep(digest)
         await self._backups.save(data)
         firmware = replace(image.firmware, version=image.firmware.version or version)
-        return Target(
-            digest, firmware, image.size, self._type.profile.format, version=version or "", private=True
-        )
+        return Target(digest, firmware, image.size, image_format, version=version or "", private=True)
 
 
 async def target_of_file(

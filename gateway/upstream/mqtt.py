@@ -8,7 +8,6 @@ so that the broker gives it again to a gateway that died over it.
 import asyncio
 import logging
 import socket
-import ssl
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,14 +21,13 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from gateway.upstream.credentials import password, tls_context
 from gateway.upstream.errors import UpstreamError, UpstreamLost, UpstreamRefused
+from gateway.upstream.inbox import Inbox
 from gateway.upstream.keeping import KeptUpstream
 from gateway.upstream.settings import MqttSettings
 from gateway.upstream.wire import Arrived, Wire
 
-INBOX_MESSAGES = 1000
-INBOX_BYTES = 8_388_608
-"""What may wait here.  Brokers are asked to send less (UNACKNOWLEDGED), and do not always listen."""
 UNACKNOWLEDGED = 20
 """Messages that the broker may send before it waits for us (MQTT 5.0, section 3.1.2.11.3)."""
 PACKET_MAX = 1_048_576
@@ -61,7 +59,7 @@ async def connect(
     """
     where = f"{settings.host}:{settings.port}"
     try:
-        inbox = Inbox()
+        inbox: Inbox[aiomqtt.Message] = Inbox()
         client = await _client(settings, inbox, client_id, will_topic, will)
         connection = Connection(client, inbox, settings)
         await connection.dial()
@@ -119,7 +117,7 @@ class _Waiting:
 class Connection:
     """One connection, from its first byte to its end."""
 
-    def __init__(self, client: aiomqtt.Client, inbox: "Inbox", settings: MqttSettings) -> None:
+    def __init__(self, client: aiomqtt.Client, inbox: Inbox[aiomqtt.Message], settings: MqttSettings) -> None:
         self.why = "the connection ended"
         self.session_present = False
         self.packet_limit = LARGEST_PACKET
@@ -305,33 +303,8 @@ class Connection:
             raise UpstreamLost(self.why)
 
 
-class Inbox(asyncio.Queue[aiomqtt.Message]):
-    """Bounded; half of it is kept for the messages that are not to be lost."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.overflowed = False
-        """Whether the broker has to send something again."""
-        self._bytes = 0
-
-    def put_nowait(self, item: aiomqtt.Message) -> None:
-        """Keep a message, if there is room for its kind."""
-        share = 1 if item.qos > 0 else 2
-        fits = self._bytes + len(item.payload) <= INBOX_BYTES // share
-        if fits and self.qsize() < INBOX_MESSAGES // share:
-            self._bytes += len(item.payload)
-            super().put_nowait(item)
-        elif item.qos > 0:
-            self.overflowed = True
-
-    def _get(self) -> aiomqtt.Message:
-        item: aiomqtt.Message = super()._get()
-        self._bytes -= len(item.payload)
-        return item
-
-
 async def _client(
-    settings: MqttSettings, inbox: Inbox, client_id: str, will_topic: str, will: bytes
+    settings: MqttSettings, inbox: Inbox[aiomqtt.Message], client_id: str, will_topic: str, will: bytes
 ) -> aiomqtt.Client:
     modern = settings.protocol == "5"
     properties = None
@@ -348,8 +321,8 @@ async def _client(
         settings.port,
         identifier=client_id,
         username=settings.username,
-        password=await asyncio.to_thread(_password, settings),
-        tls_context=await asyncio.to_thread(_tls, settings) if settings.tls else None,
+        password=await asyncio.to_thread(password, settings),
+        tls_context=await asyncio.to_thread(tls_context, settings) if settings.tls else None,
         protocol=aiomqtt.ProtocolVersion.V5 if modern else aiomqtt.ProtocolVersion.V311,
         clean_session=None if modern else False,
         clean_start=False if modern else MQTT_CLEAN_START_FIRST_ONLY,
@@ -361,31 +334,6 @@ async def _client(
         max_inflight_messages=settings.in_flight,
         logger=library_log,
     )
-
-
-def _password(settings: MqttSettings) -> str | None:
-    if settings.password_file is not None:
-        return settings.password_file.read_text().rstrip("\r\n")
-    return None if settings.password is None else settings.password.get_secret_value()
-
-
-def _tls(settings: MqttSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.ca_file)
-    context.sslsocket_class = _TidySocket
-    if settings.cert_file is not None:
-        context.load_cert_chain(settings.cert_file, settings.key_file)
-    return context
-
-
-class _TidySocket(ssl.SSLSocket):
-    """Closed when the handshake fails: the library forgets to."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
 
 
 def _shut(sock: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.control import Progress
-from gateway.upstream.mqtt import INBOX_MESSAGES
+from gateway.upstream.inbox import INBOX_BYTES, INBOX_MESSAGES
 from gateway.upstream.requests import VERBS
 from tests.gateway.upstream.conftest import served
 from tests.gateway.upstream.small import EPOCH, SmallGateway, node_view, quick
@@ -369,6 +369,19 @@ async def test_no_command_is_forgotten_when_very_many_come_at_once(
                 lambda: listener.count(RESULT) >= many and len(answered(listener)) == many, 60
             )
     assert {each.json["code"] for each in listener.on(RESULT)} == {"attempt-unknown"}
+
+
+async def test_a_message_larger_than_everything_is_refused_once_and_stops_nothing(
+    broker: Broker, gateway: SmallGateway, listener: Listener
+) -> None:
+    async with served(gateway, quick(broker.url, protocol="3.1.1")) as upstream:
+        await online(listener)
+        listener.publish(COMMAND, b" " * (INBOX_BYTES + 1))
+        await listener.until(lambda: bool(listener.on(EVENT)))
+        assert (await answer(listener, command("refresh")))["ok"]
+        assert upstream.trouble is None
+    (event,) = listener.on(EVENT)
+    assert event.json["data"]["code"] == "message-too-large"
 
 
 async def test_a_look_that_takes_long_does_not_keep_a_cancel_waiting(

@@ -1,6 +1,7 @@
 """Topics, settings, the waits between tries, and the end of things that run together."""
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from gateway.upstream.backoff import Backoff
+from gateway.upstream.inbox import INBOX_BYTES, INBOX_MESSAGES, Inbox
 from gateway.upstream.settings import MqttSettings
 from gateway.upstream.together import until_one_ends
 from gateway.upstream.topics import Topics, escape, unescape
@@ -100,6 +102,53 @@ def test_a_wait_is_never_longer_than_the_cap_nor_none_at_all(lasted: list[float]
     waits = Backoff(0.5, 120)
     for each in lasted:
         assert 0.25 <= waits.next(each) <= 120
+
+
+@dataclass(frozen=True)
+class Letter:
+    """As much of a message as an inbox looks at."""
+
+    qos: int
+    payload: bytes = b""
+
+
+def lacks_some(inbox: Inbox[Letter]) -> bool:
+    return inbox.overflowed
+
+
+def test_an_inbox_keeps_room_for_what_must_not_be_lost() -> None:
+    inbox: Inbox[Letter] = Inbox()
+    for _ in range(2 * INBOX_MESSAGES):
+        inbox.put_nowait(Letter(0))
+    assert inbox.qsize() == INBOX_MESSAGES // 2
+    assert not lacks_some(inbox), "what the broker would not send again is simply lost"
+    for _ in range(INBOX_MESSAGES // 2):
+        inbox.put_nowait(Letter(1))
+    assert not lacks_some(inbox)
+    inbox.put_nowait(Letter(1))
+    assert lacks_some(inbox)
+    assert inbox.qsize() == INBOX_MESSAGES
+
+
+def test_an_inbox_is_bounded_in_bytes_and_its_room_comes_back() -> None:
+    inbox: Inbox[Letter] = Inbox()
+    large = Letter(1, bytes(INBOX_BYTES // 4))
+    for _ in range(4):
+        inbox.put_nowait(large)
+    assert not lacks_some(inbox)
+    inbox.put_nowait(Letter(1, b"x"))
+    assert lacks_some(inbox)
+    assert [inbox.get_nowait() for _ in range(4)] == [large] * 4
+    inbox.put_nowait(large)
+    assert inbox.qsize() == 1
+
+
+def test_a_message_larger_than_the_inbox_is_seen_once_it_is_alone() -> None:
+    inbox: Inbox[Letter] = Inbox()
+    giant = Letter(1, bytes(INBOX_BYTES + 1))
+    inbox.put_nowait(giant)
+    assert inbox.get_nowait() is giant
+    assert not lacks_some(inbox)
 
 
 async def forever() -> None:

@@ -94,7 +94,7 @@ async def test_what_an_outage_kept_back_is_told_afterwards(
         await listener.until(lambda: state(listener) == "online")
         gate.shut()
         await listener.until(lambda: state(listener) == "offline lost")
-        assert not upstream.connected
+        await eventually(lambda: not upstream.connected)
         for number in range(500):
             gateway.tell(number=number)
             gateway.progress["node-1"] = Progress("node-1", 1, "transferring", number, 500)

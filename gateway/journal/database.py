@@ -54,10 +54,9 @@ class Database:
         return await self._submit(lambda: self._in_transaction(work), committed)
 
     async def close(self) -> None:
-        """Close; allowed more than once."""
+        """Close, after all that was asked before; allowed more than once."""
         if self._connection is not None:
-            connection, self._connection = self._connection, None
-            await self._submit(connection.close)
+            await self._submit(self._close)
         if self._worker is not None:
             self._worker.shutdown(wait=True)
 
@@ -90,6 +89,12 @@ class Database:
             connection.close()
             raise
         self._connection = connection
+
+    def _close(self) -> None:
+        # In the worker's turn: what a cancelled caller left behind is still done before.
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _in_transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._connection

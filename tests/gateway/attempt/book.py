@@ -6,9 +6,10 @@ end.  That nothing is forgotten that matters is a test of its own.
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from typing import Any
 
 from gateway.attempt.steps import Kind, Step
-from gateway.model.outcomes import Direction, Phase, Verdict
+from gateway.model.outcomes import Direction, Verdict
 from gateway.model.records import Record, Trouble
 
 TURNED = Trouble("turned", "the walk does not ask why")
@@ -17,8 +18,8 @@ SICK = Trouble("health-failed", "it fails")
 _FORWARD = frozenset({Kind.TRANSFER, Kind.ACTIVATE, Kind.HEALTH, Kind.CONFIRM})
 
 
-def essence(record: Record) -> Record:
-    """The record without what nothing that can still come depends on."""
+def _what_matters(record: Record) -> dict[str, Any]:
+    """What changes from record to record within one world, less what nothing depends on any more."""
     back = record.direction is Direction.BACK
     starts = {
         kind: count
@@ -27,19 +28,26 @@ def essence(record: Record) -> Record:
         and not (record.prepared and kind == Kind.PREPARE)
         and not (back and kind.partition(":")[0] in _FORWARD)
     }
-    return replace(
-        record,
-        turns=0,
-        phase=Phase.QUEUED,
-        evidence=(),
-        cancel_by="",
-        starts=starts,
-        turned=record.turned and TURNED,
-        error=None if back else record.error,
-        activations=min(record.activations, 1) if back else record.activations,
-        late_verdict=Verdict.OPEN if back else record.late_verdict,
-        verdict=Verdict.OPEN if back and record.verdict is Verdict.PASSED else record.verdict,
-    )
+    return {
+        "origin": record.origin,
+        "recovers": record.recovers,
+        "prepared": record.prepared,
+        "rollback": record.rollback,
+        "touched": record.touched,
+        "direction": record.direction,
+        "turned": record.turned and TURNED,
+        "back_kind": record.back_kind,
+        "activations": min(record.activations, 1) if back else record.activations,
+        "resets": record.resets,
+        "tried": record.tried,
+        "verdict": Verdict.OPEN if back and record.verdict is Verdict.PASSED else record.verdict,
+        "late_verdict": Verdict.OPEN if back else record.late_verdict,
+        "verdict_why": record.verdict_why,
+        "cancel": record.cancel,
+        "starts": starts,
+        "mark": record.mark,
+        "error": None if back else record.error,
+    }
 
 
 class Book:
@@ -52,12 +60,14 @@ class Book:
 
     def number(self, record: Record) -> int:
         """The number of this record among all that are alike."""
-        record = essence(record)
-        key = _key(record)
+        matters = _what_matters(record)
+        names = tuple((part.before and part.before.version, part.known_good) for part in record.parts)
+        key = (names, *(tuple(v.items()) if isinstance(v, dict) else v for v in matters.values()))
         found = self._numbers.get(key)
         if found is None:
             found = self._numbers[key] = len(self.records)
-            self.records.append(record)
+            blank = Record(record.id, record.node, record.profile, record.parts, record.rules)
+            self.records.append(replace(blank, **matters))
         return found
 
     def becomes(self, number: int, what: str, step: Step, change: Callable[[Record], Record]) -> int:
@@ -67,26 +77,3 @@ class Book:
         if found is None:
             found = self._known[key] = self.number(change(self.records[number]))
         return found
-
-
-def _key(record: Record) -> Hashable:
-    """What tells apart two records of one world; what is the same in all of them is left out."""
-    return (
-        record.prepared,
-        tuple((part.before and part.before.version, part.known_good) for part in record.parts),
-        record.touched,
-        record.direction,
-        record.back_kind,
-        record.activations,
-        record.resets,
-        record.tried,
-        record.verdict,
-        record.late_verdict,
-        record.verdict_why and record.verdict_why.code,
-        record.cancel,
-        tuple(record.starts.items()),
-        record.mark,
-        record.error and record.error.code,
-        record.turned is None,
-        record.origin,
-    )

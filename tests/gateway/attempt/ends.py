@@ -13,8 +13,8 @@ swap                                  succeeded   rolled-back -           wounde
 swap, restartable                     succeeded   rolled-back -           rolled-back -
 swap, boot proved by version          succeeded   -           -           -           -
 swap, late soak                       succeeded   -           rolled-back wounded     -
-swap that forgets                     succeeded   -           wounded     wounded     -
-swap that forgets, known-good         succeeded   -           rolled-back wounded     -
+swap that forgets                     succeeded   -           wounded     -           -
+swap that forgets, known-good         succeeded   -           rolled-back -           -
 overwrite                             succeeded   rolled-back -           wounded     wounded
 overwrite, no way back                succeeded   wounded     -           wounded     wounded
 slot switch                           succeeded   rolled-back -           wounded     wounded
@@ -35,9 +35,9 @@ two components                        succeeded   rolled-back -           -     
 swap                                  wounded     failed      rolled-back rolled-back rolled-back rolled-back
 swap, restartable                     rolled-back -           rolled-back -           -           -
 swap, boot proved by version          -           -           -           rolled-back -           -
-swap, late soak                       -           -           rolled-back -           -           -
-swap that forgets                     -           -           rolled-back -           -           -
-swap that forgets, known-good         -           -           rolled-back -           -           -
+swap, late soak                       -           -           -           -           -           -
+swap that forgets                     -           -           -           -           -           -
+swap that forgets, known-good         -           -           -           -           -           -
 overwrite                             -           failed      -           failed      changed     flashed
 overwrite, no way back                -           failed      -           failed      changed     flashed
 slot switch                           -           failed      -           failed      changed     flashed

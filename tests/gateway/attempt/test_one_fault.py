@@ -31,6 +31,11 @@ def test_an_undisturbed_attempt_ends_as_its_owner_would_expect(world: World, tra
     assert passing(atlas.walk, 0) == [cells(UNDISTURBED)[world.name, trait]]
 
 
+def test_the_tables_tell_of_nothing_else() -> None:
+    assert set(cells(UNDISTURBED)) == {(world.name, trait) for world in WORLDS for trait in world.traits}
+    assert {name for name, _ in cells(AFTER_FAULTS)} == {world.name for world in WORLDS}
+
+
 @worlds
 def test_one_fault_leaves_no_node_in_between(world: World) -> None:
     book = Book()

@@ -57,7 +57,7 @@ _KEPT = (
 """Without a trial an image that hangs is one that crashes, and none can confirm itself."""
 _READ = (Trait.HEALTHY, Trait.UNHEALTHY, Trait.STOPS, Trait.CRASHES, Trait.REJECTED, Trait.MUTE)
 """Whoever has its flash read cannot lie."""
-_LATE = (Trait.HEALTHY, Trait.FADES, Trait.EARLY, Trait.STOPS)
+_LATE = (Trait.HEALTHY, Trait.FADES, Trait.STOPS)
 _UNPROVABLE = (Trait.HEALTHY, Trait.REJECTED)
 
 R = RollbackKind
@@ -79,14 +79,14 @@ WORLDS = (
         traits=(Trait.HEALTHY, Trait.LIES),
     ),
     World("swap, late soak", SWAP, R.BOOTLOADER, _rules(SWAP, soak_after=9.0), traits=_LATE),
-    World("swap that forgets", FORGETS, R.BOOTLOADER, _rules(FORGETS, soak_after=9.0), traits=_LATE),
+    World("swap that forgets", FORGETS, R.BOOTLOADER, _rules(FORGETS, soak_after=9.0), traits=_LATE[:2]),
     World(
         "swap that forgets, known-good",
         FORGETS,
         R.BOOTLOADER,
         _rules(FORGETS, soak_after=9.0),
         K,
-        traits=_LATE,
+        traits=_LATE[:2],
     ),
     World("overwrite", OVERWRITE, R.REFLASH, _rules(OVERWRITE), K, (*_NEW, _DONE, _LEFT, _ARMED), _KEPT),
     World("overwrite, no way back", OVERWRITE, R.NONE, _rules(OVERWRITE, restartable=True), traits=_KEPT),

@@ -69,13 +69,10 @@ def through_text(value: T) -> T:
 class Bench:
     """One node, and whoever gets a lease for it."""
 
-    def __init__(
-        self, subject: Subject, *, running: bytes | None, faults: str = "", between: Between | None = None
-    ) -> None:
+    def __init__(self, subject: Subject, *, faults: str = "", between: Between | None = None) -> None:
         self.subject = subject
-        flash = {} if running is None else {"app": running}
         self.node = subject.plugin.virtual_node(
-            VirtualSetup(subject.params, flash=flash, options=subject.node)
+            VirtualSetup(subject.params, flash={"app": subject.old_file}, options=subject.node)
         )
         peer: UartPeer = self.node if between is None else between(self.node)
         self.line = MemoryLine(peer, latency=LATENCY, faults=faults)
@@ -243,15 +240,21 @@ def play(
     subject: Subject,
     story: Callable[[Bench], Awaitable[T]],
     *,
-    blank: bool = False,
     faults: str = "",
     between: Between | None = None,
 ) -> T:
-    """Tell a story about a fresh node that runs the old image, in virtual time."""
+    """Tell a story about a fresh node that runs the old image, in virtual time.
+
+    Raises:
+        Failure: it does not end as it should; a named error that the story does not expect
+            is one of the ways.
+    """
 
     async def told() -> T:
-        running = None if blank else subject.old_file
-        return await story(Bench(subject, running=running, faults=faults, between=between))
+        try:
+            return await story(Bench(subject, faults=faults, between=between))
+        except TenderError as error:
+            raise Failure(f"{error.code} ends it: {error.message}") from error
 
     return run_virtual(told())
 

@@ -55,6 +55,8 @@ def judge(subject: Subject) -> Iterator[Verdict]:
             case.check(subject)
         except Failure as failure:
             yield Verdict(case, str(failure))
+        except Exception as error:  # noqa: BLE001 - whatever ends a case has failed it
+            yield Verdict(case, repr(error))
         else:
             yield Verdict(case)
 

@@ -1,0 +1,49 @@
+"""The suite can fail: what is wrong with a flasher is found by the case that is there for it."""
+
+import pytest
+
+from flashers.conformance import CASES, cases_for, judge, subject_of, suite_for
+from tests.flashers.conformance.bad_flashers import DEFECTS, Defect
+from tests.flashers.conformance.example_flasher import PLUGIN
+
+NAMES = {case.name for case in CASES}
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name.replace(" ", "-"))
+def test_a_defect_is_found_by_the_cases_that_are_there_for_it(defect: Defect) -> None:
+    assert defect.found_by <= NAMES
+    subject = subject_of(defect.plugin)
+    for case in cases_for(subject):
+        if case.name in defect.found_by:
+            with pytest.raises(AssertionError):
+                case.check(subject)
+    assert defect.found_by <= {case.name for case in cases_for(subject)}
+
+
+def test_nearly_every_case_is_failed_by_somebody_here() -> None:
+    caught = frozenset().union(*(defect.found_by for defect in DEFECTS))
+    for_all = {case.name for case in cases_for(subject_of(PLUGIN))}
+    assert len(for_all & caught) >= len(for_all) * 2 // 3, sorted(for_all - caught)
+
+
+def test_verdicts_tell_which_sentence_does_not_hold_and_why() -> None:
+    (bad,) = (defect for defect in DEFECTS if defect.name == "forgets the last page")
+    verdicts = {verdict.case.sentence: verdict.failure for verdict in judge(subject_of(bad.plugin))}
+    assert (
+        "the node is never brought to the target"
+        in verdicts["an update ends with the image running for good"]
+    )
+    assert verdicts["introduces itself"] == ""
+
+
+def test_a_suite_has_the_cases_that_are_declared_and_no_others() -> None:
+    tests = [name for name in vars(suite_for(PLUGIN)) if name.startswith("test_")]
+    assert "test_the_old_image_can_be_sent_again" in tests
+    assert "test_an_image_on_trial_is_taken_back" not in tests
+    assert tests == [f"test_{case.name}" for case in cases_for(subject_of(PLUGIN))]
+
+
+def test_a_plugin_is_found_by_its_entry_point() -> None:
+    assert subject_of("stk500", {"part": "atmega328p"}).plugin.name == "stk500"
+    with pytest.raises(LookupError, match="nobody-has-this"):
+        subject_of("nobody-has-this")

@@ -11,13 +11,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from flashers.api import NodeSilent, Session
-from flashers.mcuboot_smp.codec import ConsoleDecoder, Message, Op, encode_lines, encode_packet, said_no
+from flashers.mcuboot_smp.codec import (
+    ConsoleDecoder,
+    Message,
+    Op,
+    encode_lines,
+    encode_packet,
+    said_no,
+)
 from flashers.mcuboot_smp.errors import SmpRefused
 from flashers.mcuboot_smp.params import SmpParams
 from transports.errors import LinkLost
 
 TRIES = 3
 """Times that a request is sent before the node counts as silent."""
+_BUSY_PAUSE = 0.2
+"""Seconds until a server that said it is busy is asked again."""
 
 
 class Requests:
@@ -57,11 +66,13 @@ class Requests:
             LinkError: as for :meth:`send`.
         """
         link = await self.session.open()
+        clock = asyncio.get_running_loop().time
         try:
             async with asyncio.timeout_at(until):
                 while True:
                     messages = self._decoder.receive_data(await link.read())
-                    if messages:
+                    # A time-out cannot end a read that never has to wait: a flood is ended here.
+                    if messages or clock() >= until:
                         return messages
         except TimeoutError:
             return []
@@ -79,7 +90,8 @@ class Requests:
     ) -> Mapping[str, Any]:
         """The answer's body.
 
-        Only requests that may be carried out twice may have more than one try.
+        Only requests that may be carried out twice may have more than one try; one that was
+        refused because the server is busy was not carried out, and is sent again in any case.
 
         Raises:
             SmpRefused: the server said no.
@@ -88,27 +100,40 @@ class Requests:
         """
         request = Message(op, group, command, self.next_sequence(), body or {})
         packet = encode_packet(request)
-        loop = asyncio.get_running_loop()
-        for _ in range(tries):
+        silences = refusals = 0
+        while silences < tries:
             await self.send(packet)
-            until = loop.time() + (reply_timeout or self.params.reply_timeout)
-            while messages := await self.receive(until):
-                for message in messages:
-                    if answers(message, request):
-                        refusal = said_no(message.body)
-                        if refusal is not None:
-                            raise SmpRefused(what, refusal)
-                        return message.body
+            answer = await self._answer_to(request, reply_timeout or self.params.reply_timeout)
+            if answer is None:
+                silences += 1
+                continue
+            refusal = said_no(answer.body)
+            if refusal is None:
+                return answer.body
+            refusals += 1
+            if not refusal.passing or refusals == TRIES:
+                raise SmpRefused(what, refusal)
+            await asyncio.sleep(_BUSY_PAUSE)
         raise NodeSilent(f"the node did not answer {what}")
+
+    async def _answer_to(self, request: Message, patience: float) -> Message | None:
+        clock = asyncio.get_running_loop().time
+        until = clock() + patience
+        while clock() < until:
+            for message in await self.receive(until):
+                if answers(message, request):
+                    return message
+        return None
 
     async def listen(self, seconds: float) -> None:
         """Say nothing for a while, and let the console be heard; a link may go and come meanwhile."""
-        until = asyncio.get_running_loop().time() + seconds
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
         try:
-            while await self.receive(until):
-                pass
+            while clock() < until:
+                await self.receive(until)
         except LinkLost:
-            await asyncio.sleep(max(0.0, until - asyncio.get_running_loop().time()))
+            await asyncio.sleep(max(0.0, until - clock()))
 
 
 def answers(message: Message, request: Message) -> bool:

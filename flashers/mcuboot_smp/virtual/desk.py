@@ -14,6 +14,9 @@ from flashers.mcuboot_smp.codec import ConsoleDecoder, Message, encode_packet, m
 from flashers.mcuboot_smp.virtual.answers import Reply
 from flashers.mcuboot_smp.virtual.options import NodeOptions
 
+_BUSY = 10
+"""MGMT_ERR_EBUSY."""
+
 
 @dataclass(slots=True)
 class Counts:
@@ -127,7 +130,7 @@ class Desk:
         self._working = False
         while self._queue:
             request = self._queue.popleft()
-            reply = self._carry_out(request)
+            reply = Reply({"rc": _BUSY}) if self._is_busy() else self._carry_out(request)
             if reply is None:
                 return
             pause = self._options.work + reply.takes
@@ -136,6 +139,10 @@ class Desk:
                 self._timers.later(pause, partial(self._worked, request, reply))
                 return
             self._finish(request, reply)
+
+    def _is_busy(self) -> bool:
+        every = self._options.busy
+        return every is not None and self._counts.requests % every == 0
 
     def _worked(self, request: Message, reply: Reply) -> None:
         self._finish(request, reply)

@@ -60,6 +60,9 @@ class NodeOptions(BaseModel):
     trim_tail: Annotated[int, Field(ge=1)] = Field(
         default=1, description="serial recovery takes only multiples of this from a piece"
     )
+    busy: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="every so many requests it answers that it is busy"
+    )
     loses_overlap: bool = Field(
         default=False, description="what arrives while a request is worked on is lost"
     )

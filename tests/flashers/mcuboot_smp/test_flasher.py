@@ -11,6 +11,7 @@ from flashers.api import (
     Component,
     EvidenceKind,
     Exposure,
+    Firmware,
     FirmwareImage,
     ImageMismatch,
     NodeRefused,
@@ -24,6 +25,7 @@ from flashers.api import (
     Role,
     RollbackKind,
     Slot,
+    Transfer,
 )
 from flashers.mcuboot_smp import PLUGIN
 from flashers.mcuboot_smp.errors import BadCommand, ModeContradicted, SlotBusy, SmpRefused
@@ -291,6 +293,25 @@ async def test_a_refused_confirmation_is_said() -> None:
     there = await updated(world(SMALL | {"reject": "confirm"}), NEW)
     with pytest.raises(SmpRefused, match="confirmation denied"):
         await there.confirm(NEW)
+
+
+@in_virtual_time
+async def test_an_image_that_no_node_could_name_is_not_sent() -> None:
+    there = world(SMALL)
+    plain = parsed(NEW)
+    nameless = FirmwareImage(plain.format, plain.artifact, Firmware(version="2.0.0"), plain.segments)
+    with pytest.raises(ImageMismatch):
+        await there.flasher.transfer(Transfer(nameless))
+    assert there.node.operations == 0
+
+
+@in_virtual_time
+async def test_a_server_that_is_busy_is_asked_again_and_one_that_stays_so_is_heard() -> None:
+    there = await updated(world(SMALL | {"busy": "3"}), NEW)
+    await there.confirm(NEW)
+    assert there.runs(NEW)
+    with pytest.raises(SmpRefused, match="busy"):
+        await world(SMALL | {"busy": "1"}).probe()
 
 
 # A slot that cannot be had

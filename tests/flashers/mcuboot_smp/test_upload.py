@@ -3,12 +3,14 @@
 import asyncio
 import random
 
+import cbor2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashers.api import ImageMismatch, NodeSilent, Stalled
 from flashers.mcuboot_smp.make import make_image
+from flashers.mcuboot_smp.pieces import cbor_head
 from tests.flashers.mcuboot_smp.world import LARGE, NEW, OLD, SMALL, World, in_virtual_time, world
 from transports.errors import LinkLost
 from transports.virtual.clock import run_virtual
@@ -201,6 +203,26 @@ async def test_messages_that_are_too_large_for_the_node_become_small_ones() -> N
     there = world(LARGE | {"max-lines": "2"}, latency=0.01)
     await seconds_for(there, BIG)
     assert there.session.bytes_sent < 1.1 * len(BIG)
+
+
+@pytest.mark.parametrize("number", [0, 23, 24, 255, 256, 65535, 65536, 0xFFFFFFFF])
+def test_numbers_are_written_as_cbor_has_them(number: int) -> None:
+    assert cbor_head(0x00, number) == cbor2.dumps(number)
+    if number < 70_000:
+        assert cbor2.dumps(bytes(number)).startswith(cbor_head(0x40, number))
+
+
+@in_virtual_time
+async def test_an_image_of_many_pages_is_sent_to_its_last_byte() -> None:
+    there = world(LARGE | {"buf-size": "2048"})
+    await seconds_for(there, image_of(100_000))
+
+
+@in_virtual_time
+async def test_a_server_that_is_busy_now_and_then_is_asked_again() -> None:
+    there = world(LARGE | {"busy": "9"}, latency=0.01)
+    await seconds_for(there, BIG)
+    assert there.session.bytes_sent < 1.3 * len(BIG)
 
 
 @in_virtual_time

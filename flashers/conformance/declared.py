@@ -16,9 +16,9 @@ from flashers.api import (
     Resume,
     RollbackKind,
 )
-from flashers.conformance.bench import identity_of, through_text
+from flashers.conformance.lease import through_text
 from flashers.conformance.rules import Failure, Table, require
-from flashers.conformance.subject import Subject
+from flashers.conformance.subject import Subject, identity_of
 from flashers.sim import SimApp
 
 TABLE = Table()

@@ -14,9 +14,9 @@ from flashers.api import (
     RollbackKind,
     Seen,
 )
-from flashers.conformance.bench import Bench, identity_of, play
+from flashers.conformance.bench import Bench, play
 from flashers.conformance.rules import Failure, Table, require
-from flashers.conformance.subject import Subject
+from flashers.conformance.subject import Subject, identity_of
 
 TABLE = Table()
 
@@ -84,6 +84,26 @@ def a_node_without_power_is_silent(subject: Subject) -> None:
         await bench.lease().bring(subject.old)
 
     play(subject, story)
+
+
+@TABLE.case()
+def a_blank_node_claims_nothing(subject: Subject) -> None:
+    """No firmware runs, so none is named, and nothing proves a boot; then it is brought to life."""
+
+    async def story(bench: Bench) -> None:
+        require(not bench.node.truth().running, "the virtual node runs something without any firmware")
+        lease = bench.lease()
+        seen = await lease.probe()
+        active = seen.active(0)
+        require(seen.role is not Role.APP, "a node without firmware is said to run its application")
+        require(active is None or not active.firmware, f"its slot is said to hold firmware: {active}")
+        require(not any(piece.of is Of.BOOT for piece in seen.evidence), "its boot is said to be proved")
+        if seen.role is Role.LOADER:
+            await lease.bring(subject.new)
+            require(await bench.settles_on(subject.new, subject.silence), "it does not run the image")
+        await lease.end()
+
+    play(subject, story, blank=True)
 
 
 @TABLE.case()

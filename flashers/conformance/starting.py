@@ -10,9 +10,10 @@ from flashers.api import (
     RollbackKind,
     Seen,
 )
-from flashers.conformance.bench import Bench, Lease, identity_of, play
+from flashers.conformance.bench import Bench, play
+from flashers.conformance.lease import Lease
 from flashers.conformance.rules import Failure, Table, require
-from flashers.conformance.subject import NEW, Subject
+from flashers.conformance.subject import NEW, Subject, identity_of
 from flashers.sim import Behaviour
 
 TABLE = Table()
@@ -82,7 +83,7 @@ def a_new_image_runs_on_trial_until_it_is_confirmed(subject: Subject) -> None:
 
     async def story(bench: Bench) -> None:
         lease = bench.lease()
-        seen = await _on_trial_now(lease)
+        seen = await _on_trial_now(bench, lease)
         active = seen.active(0)
         require(active is not None and not active.confirmed, f"it is said to be confirmed: {active}")
         require(not bench.node.truth().confirmed, "the node keeps the image without a confirmation")
@@ -103,7 +104,7 @@ def an_image_on_trial_is_taken_back(subject: Subject) -> None:
 
     async def by_command(bench: Bench) -> None:
         lease = bench.lease()
-        await _on_trial_now(lease)
+        await _on_trial_now(bench, lease)
         await lease.rollback()
         active = (await lease.answering()).active(0)
         require(active is not None and active.confirmed, f"it is not back for good: {active}")
@@ -111,7 +112,7 @@ def an_image_on_trial_is_taken_back(subject: Subject) -> None:
         require(bench.runs(subject.old), "after its rollback the node does not run the old image")
 
     async def by_power(bench: Bench) -> None:
-        await _on_trial_now(bench.lease())
+        await _on_trial_now(bench, bench.lease())
         bench.node.power_off()
         bench.node.power_on()
         require(await bench.settles_on(subject.old, subject.silence), "a restart does not take it back")
@@ -192,12 +193,12 @@ def the_old_image_can_be_sent_again(subject: Subject) -> None:
     play(subject, story)
 
 
-async def _on_trial_now(lease: Lease) -> Seen:
+async def _on_trial_now(bench: Bench, lease: Lease) -> Seen:
     await lease.enter_loader()
     await lease.transfer(lease.subject.new)
     await lease.activate(lease.subject.new)
     seen = await lease.answering()
-    require(lease.bench.runs(lease.subject.new), "an activated image does not run")
+    require(bench.runs(lease.subject.new), "an activated image does not run")
     return seen
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import entry_points
 
-from flashers.api import BadImage, Component, Declaration, FirmwareImage, FlasherPlugin, Params
+from flashers.api import BadImage, Component, Declaration, Digest, FirmwareImage, FlasherPlugin, Params
 from flashers.conformance.rules import Failure
 from flashers.sim import Behaviour, SimApp
 
@@ -94,3 +94,10 @@ class Subject:
             except BadImage as error:
                 refusals.append(f"as {name}: {error.message}")
         raise Failure(f"a file of the plugin's own is of no declared format ({'; '.join(refusals)})")
+
+
+def identity_of(image: FirmwareImage) -> Digest:
+    """By what the image is known."""
+    if image.firmware.identity is None:
+        raise Failure("an image has no identity, so nobody could tell what a node runs")
+    return image.firmware.identity

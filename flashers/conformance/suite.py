@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flashers.api import FlasherPlugin, Params
-from flashers.conformance import declared, looking, sending, starting, trouble
+from flashers.conformance import declared, dying, looking, manners, sending, starting
 from flashers.conformance.rules import Case, Failure
 from flashers.conformance.subject import Subject, installed
 
@@ -14,7 +14,8 @@ CASES: tuple[Case, ...] = (
     *looking.TABLE.cases,
     *sending.TABLE.cases,
     *starting.TABLE.cases,
-    *trouble.TABLE.cases,
+    *dying.TABLE.cases,
+    *manners.TABLE.cases,
 )
 """Every sentence about every flasher."""
 

@@ -1,8 +1,14 @@
 """The suite can fail: what is wrong with a flasher is found by the case that is there for it."""
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from flashers.conformance import CASES, cases_for, judge, subject_of, suite_for
+from tests.flashers.conformance import example_flasher
 from tests.flashers.conformance.bad_flashers import DEFECTS, Defect
 from tests.flashers.conformance.example_flasher import PLUGIN
 
@@ -47,3 +53,22 @@ def test_a_plugin_is_found_by_its_entry_point() -> None:
     assert subject_of("stk500", {"part": "atmega328p"}).plugin.name == "stk500"
     with pytest.raises(LookupError, match="nobody-has-this"):
         subject_of("nobody-has-this")
+
+
+def test_somebody_elses_distribution_runs_it_with_two_lines(tmp_path: Path) -> None:
+    shutil.copy(example_flasher.__file__, tmp_path / "pagelet_flasher.py")
+    (tmp_path / "test_pagelet.py").write_text(
+        "from pagelet_flasher import PLUGIN\n"
+        "from flashers.conformance import suite_for\n"
+        "TestPagelet = suite_for(PLUGIN)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    count = len(cases_for(subject_of(PLUGIN)))
+    assert f"{count} passed" in result.stdout, result.stdout + result.stderr

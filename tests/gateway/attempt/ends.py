@@ -13,8 +13,8 @@ swap                                  succeeded   rolled-back -           wounde
 swap, restartable                     succeeded   rolled-back -           rolled-back -
 swap, boot proved by version          succeeded   -           -           -           -
 swap, late soak                       succeeded   -           rolled-back wounded     -
-swap that forgets                     succeeded   -           wounded     -           -
-swap that forgets, known-good         succeeded   -           rolled-back -           -
+swap that forgets                     -           -           wounded     -           -
+swap that forgets, known-good         -           -           rolled-back -           -
 overwrite                             succeeded   rolled-back -           wounded     wounded
 overwrite, no way back                succeeded   wounded     -           wounded     wounded
 slot switch                           succeeded   rolled-back -           wounded     wounded

@@ -21,6 +21,7 @@ T = TypeVar("T")
 _STALL_S = 120.0
 """A verb in which no byte passes for so long has hung; flashers have shorter time-outs of their own."""
 _LET_GO_S = 5.0
+_TICK_S = 0.1
 
 
 class Interrupted(Exception):
@@ -84,9 +85,9 @@ class Guard:
                 quiet = 0.0 if may_be_quiet else self._now() - self._session.last_activity
                 if quiet >= _STALL_S:
                     raise Stalled(f"nothing passed on the link for {_STALL_S:g} s")
-                await asyncio.wait(
-                    {task, leave}, timeout=_STALL_S - quiet, return_when=asyncio.FIRST_COMPLETED
-                )
+                # Never so short that rounding swallows it: the clock would stand still.
+                left = max(_STALL_S - quiet, _TICK_S)
+                await asyncio.wait({task, leave}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 if task.done():
                     return task.result()
                 if leave.done():

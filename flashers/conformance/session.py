@@ -34,6 +34,7 @@ class BenchSession:
         self.bytes_sent = 0
         self.notes: list[str] = []
         self.identities: list[Identity] = []
+        self.on_progress: Callable[[int, int], None] | None = None
         self.console = Lines()
         self._open_link = open_link
         self._link: TappedLink | None = None
@@ -92,6 +93,8 @@ class BenchSession:
     def progress(self, done: int, total: int) -> None:
         """As in the contract."""
         self.reports.append((done, total))
+        if self.on_progress is not None:
+            self.on_progress(done, total)
 
     def sent(self, count: int) -> None:
         """As in the contract."""

@@ -1,18 +1,27 @@
-"""Flashers with one defect each, made of the good example: what the suite is there to find."""
+"""Flashers with one defect each, made of good ones: what the suite is there to find."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pydantic import Field
+
+from flashers import mcuboot_smp, stk500
 from flashers.api import (
+    Activate,
+    Backup,
     Component,
+    Confirm,
     Declaration,
     Digest,
+    EvidenceKind,
     Exposure,
     Firmware,
     FirmwareImage,
     FlasherPlugin,
+    NodeRefused,
     NodeSilent,
     Probe,
     Resume,
@@ -22,10 +31,18 @@ from flashers.api import (
     Segment,
     Slot,
     Transfer,
+    TransferRefused,
     VirtualSetup,
 )
-from flashers.sim import SimApp
+from flashers.conformance import Subject, subject_of
+from flashers.conformance.subject import OLD
+from flashers.mcuboot_smp.codec import Group, ImageCommand, Op
+from flashers.mcuboot_smp.flasher import McubootFlasher
+from flashers.mcuboot_smp.state import ImageState
+from flashers.sim import SimApp, read_app
+from flashers.stk500.flasher import Stk500Flasher
 from tests.flashers.conformance.example_flasher import (
+    HEAD,
     PAGE,
     PLUGIN,
     Decoder,
@@ -46,6 +63,12 @@ class Defect:
     name: str
     plugin: FlasherPlugin
     found_by: frozenset[str]
+    params: Mapping[str, str] = field(default_factory=dict)
+    traits: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> Subject:
+        return subject_of(self.plugin, self.params, **self.traits)
 
 
 def _flasher(name: str, flasher: Callable[[Any, Any], Any], *found_by: str) -> Defect:
@@ -157,6 +180,63 @@ class RollsBackSilently(PageletFlasher):
         """Does nothing, and calls it done."""
 
 
+class ReadsWhatItDidNotPromise(PageletFlasher):
+    async def backup(self, ask: Backup) -> bytes:
+        return b""
+
+
+class CallsTheLoaderAnApplication(PageletFlasher):
+    async def probe(self, ask: Probe) -> Seen:
+        seen = await super().probe(ask)
+        return replace(seen, role=Role.APP) if seen.role is Role.LOADER else seen
+
+
+class TakesAnyAnswer(PageletFlasher):
+    async def _ask(self, request: str, answers: tuple[str, ...]) -> str:
+        link = await self._session.open()
+        await link.write(encode(request))
+        try:
+            async with asyncio.timeout(1):
+                return f"{answers[0]}{(await link.read()).hex()}"
+        except TimeoutError:
+            raise NodeSilent from None
+
+
+class CannotReadNoise(PageletFlasher):
+    async def _ask(self, request: str, answers: tuple[str, ...]) -> str:
+        link, heard = await self._session.open(), ""
+        await link.write(encode(request))
+        try:
+            async with asyncio.timeout(1):
+                while not heard.endswith("\n"):
+                    heard += (await link.read()).decode("ascii")
+        except TimeoutError:
+            raise NodeSilent from None
+        return heard.partition("*")[0]
+
+
+class WritesWhenItStarts(PageletFlasher):
+    async def activate(self, ask: Activate) -> None:
+        await self._ask(f"w 0 {ask.images[0].payload[:PAGE].hex()}", ("ok 0 ",))
+
+
+class AnswersWithABug(PageletFlasher):
+    async def command(self, request: bytes, *, reply_timeout: float) -> bytes:
+        return {b"health?": b"ok"}[request]
+
+
+class NeverGoesBack(PageletFlasher):
+    async def transfer(self, ask: Transfer) -> Seen | None:
+        app = read_app(ask.image.payload[HEAD.size :])
+        if app is None or app.version == OLD:
+            raise TransferRefused
+        return await super().transfer(ask)
+
+
+class ParamsWithASecret(PageletParams):
+    secret: str = Field(default="", exclude=True)
+
+
 class RestartsAtEveryQuestion(VirtualPagelet):
     """It is the node that restarts; the flasher's declaration does not say so."""
 
@@ -181,6 +261,10 @@ def _believing_parse(data: bytes, format: str, component: Component, params: Pag
     return FirmwareImage("pagelet", Digest.sha256(data), named, (Segment(0, data),), component)
 
 
+def _misnaming_parse(data: bytes, format: str, component: Component, params: PageletParams) -> FirmwareImage:  # noqa: A002
+    return replace(parse(data, format, component, params), artifact=Digest.sha256(data[8:]))
+
+
 def _careless_parse(data: bytes, format: str, component: Component, params: PageletParams) -> FirmwareImage:  # noqa: A002
     assert data[:4] == b"PGLT"
     return parse(data, format, component, params)
@@ -197,7 +281,75 @@ def _random_build(app: SimApp, size: int, options: Any) -> bytes:
 
 _COUNT = iter(range(10_000))
 
+
+class ConfirmsWhateverRuns(McubootFlasher):
+    async def confirm(self, ask: Confirm) -> None:
+        await self.node.write_state({"confirm": True})
+
+
+class SkipsTheTrial(McubootFlasher):
+    async def _arm(self, number: int, identity: Digest, state: ImageState) -> None:
+        await self.node.write_state({"hash": identity.value, "confirm": True})
+
+
+class OnlyRestarts(McubootFlasher):
+    async def activate(self, ask: object) -> None:
+        await self.node.restart()
+
+
+class TakesNothingBack(McubootFlasher):
+    async def rollback(self, ask: object) -> None:
+        """Does nothing, and calls it done."""
+
+
+class ForgetsWhereItStood(McubootFlasher):
+    async def transfer(self, ask: Transfer) -> Seen | None:
+        # Another upload begins, and the node forgets the first.
+        with suppress(NodeRefused):
+            body = {"off": 0, "len": ask.image.size, "sha": bytes(32), "data": ask.image.payload[:64]}
+            await self.node.requests.ask(Op.WRITE, Group.IMAGE, ImageCommand.UPLOAD, body)
+        return await super().transfer(ask)
+
+
+class ReadsTheFirstPageOnly(Stk500Flasher):
+    async def backup(self, ask: Backup) -> bytes:
+        first = (await super().backup(ask)).splitlines(keepends=True)
+        return b"".join([*first[:8], first[-1]])
+
+
+def _mcuboot(name: str, flasher: Callable[[Any, Any], Any], *found_by: str) -> Defect:
+    node = {"page": "256", "slot-pages": "5", "buf-size": "160"}
+    plugin = replace(mcuboot_smp.PLUGIN, open=flasher)
+    return Defect(name, plugin, frozenset(found_by), traits={"node": node, "size": 552})
+
+
 DEFECTS = (
+    _mcuboot(
+        "confirms whatever runs", ConfirmsWhateverRuns, "a_new_image_runs_on_trial_until_it_is_confirmed"
+    ),
+    _mcuboot(
+        "skips the trial",
+        SkipsTheTrial,
+        "a_new_image_runs_on_trial_until_it_is_confirmed",
+        "an_image_on_trial_is_taken_back",
+        "an_image_that_crashes_is_left_by_itself",
+    ),
+    _mcuboot(
+        "only restarts",
+        OnlyRestarts,
+        "an_image_that_is_nowhere_is_not_activated",
+        "the_old_image_is_still_in_the_other_slot",
+        "power_may_fail_at_any_operation",
+    ),
+    _mcuboot("takes nothing back", TakesNothingBack, "an_image_on_trial_is_taken_back"),
+    _mcuboot("forgets where it stood", ForgetsWhereItStood, "a_transfer_goes_on_where_the_link_was_lost"),
+    Defect(
+        "reads the first page only",
+        replace(stk500.PLUGIN, open=ReadsTheFirstPageOnly),
+        frozenset({"a_backup_brings_the_node_back"}),
+        {"part": "atmega328p"},
+        {"node": {"pages": "5"}, "size": 400},
+    ),
     _flasher(
         "waits for ever", WaitsForEver, "a_node_without_power_is_silent", "power_may_fail_at_any_operation"
     ),
@@ -237,6 +389,31 @@ DEFECTS = (
     _flasher("keeps what it hears", KeepsWhatItHears, "a_flood_does_not_fill_the_memory"),
     _flasher("says what no text can hold", SaysWhatNoTextCanHold, "a_fresh_node_tells_what_it_runs"),
     _flasher("rolls back silently", RollsBackSilently, "a_rollback_that_was_not_promised_is_refused"),
+    _flasher(
+        "reads without a promise", ReadsWhatItDidNotPromise, "a_backup_that_was_not_promised_is_refused"
+    ),
+    _flasher("calls the loader an application", CallsTheLoaderAnApplication, "a_blank_node_claims_nothing"),
+    _flasher("takes any answer", TakesAnyAnswer, "a_stranger_is_not_taken_for_a_node"),
+    _flasher("cannot read noise", CannotReadNoise, "noise_on_the_line_does_no_harm"),
+    _flasher("writes when it starts", WritesWhenItStarts, "activating_what_runs_changes_nothing"),
+    _flasher("answers with a bug", AnswersWithABug, "every_verb_ends_by_name_or_well"),
+    _flasher("never goes back", NeverGoesBack, "the_old_image_can_be_sent_again"),
+    Defect(
+        "has settings that are lost on the way",
+        replace(PLUGIN, params=ParamsWithASecret),
+        frozenset({"arguments_can_be_written_to_another_process"}),
+        {"secret": "x"},
+    ),
+    Defect(
+        "promises a version at boot",
+        _declares(boot_evidence=frozenset({EvidenceKind.VERSION})),
+        frozenset({"boot_evidence_of_a_declared_kind_is_there", "a_fresh_node_tells_what_it_runs"}),
+    ),
+    Defect(
+        "names the file after something else",
+        replace(PLUGIN, parse=_misnaming_parse),
+        frozenset({"an_image_says_what_it_is"}),
+    ),
     Defect(
         "restarts the node with every look",
         replace(PLUGIN, virtual_node=_restless),
@@ -257,7 +434,9 @@ DEFECTS = (
     Defect(
         "promises to resume",
         _declares(resume=Resume.SURVIVES_RESET),
-        frozenset({"a_transfer_goes_on_where_the_link_was_lost"}),
+        frozenset(
+            {"a_transfer_goes_on_where_the_link_was_lost", "a_transfer_goes_on_where_the_node_lost_power"}
+        ),
     ),
     Defect(
         "promises a backup",

@@ -22,3 +22,7 @@ _FEW_PAGES = {"pages": "5"}
 TestOptiboot = suite_for("stk500", _AVR, node=_FEW_PAGES, size=400)
 TestAtmegaboot = suite_for("stk500", _AVR | {"loader": "atmegaboot"}, node=_FEW_PAGES, size=400)
 TestAvrThatSaysNothing = suite_for("stk500", {"part": "atmega328p"}, node=_FEW_PAGES, size=400)
+
+TestMcubootDirectXip = _mcuboot("direct-xip")
+TestMcubootRamLoad = _mcuboot("ram-load")
+TestMcubootResetByDtr = _mcuboot("serial-recovery", reset="dtr")

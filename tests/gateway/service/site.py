@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flashers.api import FlasherPlugin, Segment, VirtualNode, VirtualSetup
+from flashers.api import Digest, FlasherPlugin, Segment, VirtualNode, VirtualSetup
 from flashers.images import write_ihex
 from flashers.mcuboot_smp.make import make_image
 from flashers.sim import Behaviour, SimApp, build_app
@@ -27,7 +27,7 @@ from gateway.releases.keys import PrivateKey, keygen
 from gateway.releases.make import make_release, sign_release
 from gateway.service.gateway import Gateway
 from gateway.service.node_types import NodeTypes
-from transports.links import ByteLink, LinkSpec, Medium
+from transports.links import MEDIUM_OF_SCHEME, ByteLink, LinkSpec, Medium
 from transports.open import open_link, register
 from transports.virtual.clock import run_virtual
 from transports.virtual.memory import MemoryLine, MemoryLines
@@ -130,6 +130,7 @@ class Bench:
         self.tables: dict[str, dict[str, Any]] = {}
         self.settings: dict[str, Any] = {}
         self.opener: Callable[[LinkSpec], Awaitable[ByteLink]] = open_link
+        self._identities: dict[tuple[str, str, Behaviour], Digest] = {}
         self.swap_plugin: dict[str, Callable[[FlasherPlugin], FlasherPlugin]] = {}
         profiles = folder / "profiles"
         profiles.mkdir()
@@ -195,6 +196,18 @@ class Bench:
             sign_release(made.path, PrivateKey.load(self.folder / "key.pem"))
         return made.path
 
+    def identity(self, kind: str, version: str, behaviour: Behaviour) -> Digest:
+        """By what a node names this firmware."""
+        key = (kind, version, behaviour)
+        if key not in self._identities:
+            node_type = self.types().get(kind)
+            component = node_type.profile.components[0].value()
+            data = firmware(kind, version, behaviour)
+            parsed = node_type.plugin.parse(data, FORMATS[kind], component, node_type.params)
+            assert parsed.firmware.identity is not None
+            self._identities[key] = parsed.firmware.identity
+        return self._identities[key]
+
     def config(self) -> Config:
         """As the service would have read it."""
         return Config.model_validate(
@@ -212,6 +225,7 @@ class Bench:
     @asynccontextmanager
     async def gateway(self, *, killed: bool = False, first_look_s: float = 5.0) -> AsyncIterator["Running"]:
         """A service at work; stopped in order at the end, or (``killed``) just gone."""
+        MEDIUM_OF_SCHEME.pop("memory", None)  # of a test that got stuck
         unregister = register("memory", Medium.UART, self.lines.open)
         try:
             async with AsyncExitStack() as stack:
@@ -279,8 +293,8 @@ class Running:
     async def until(self, condition: Callable[[], object], *, within: float = 3600.0) -> None:
         """Wait (in virtual time) for something to become true."""
         async with asyncio.timeout(within):
-            while not condition():
-                await asyncio.sleep(0.05)
+            while not condition():  # noqa: ASYNC110 - a test asks from outside, as a person would
+                await asyncio.sleep(0.1)
 
     async def under_way(self, node: str) -> int:
         """Wait until an attempt on this node has its link; its number."""
@@ -316,12 +330,8 @@ def outcomes(records: list[Record]) -> list[str]:
 
 def runs(bench: Bench, name: str, kind: str, version: str, behaviour: Behaviour = Behaviour.HEALTHY) -> bool:
     """Ask the virtual node itself."""
-    node_type = bench.types().get(kind)
-    data = firmware(kind, version, behaviour)
-    component = node_type.profile.components[0].value()
-    parsed = node_type.plugin.parse(data, FORMATS[kind], component, node_type.params)
     truth = bench.nodes[name].truth()
-    return truth.bootable and truth.running.get(0) == parsed.firmware.identity
+    return truth.bootable and truth.running.get(0) == bench.identity(kind, version, behaviour)
 
 
 def virtual(test: Callable[[Bench], Coroutine[Any, Any, None]]) -> Callable[[Path], None]:

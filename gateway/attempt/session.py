@@ -34,7 +34,7 @@ class HostSession:
         spec: LinkSpec,
         opener: Opener,
         *,
-        identity: str | None = None,
+        identity: Identity | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._node = node
@@ -87,8 +87,8 @@ class HostSession:
     def expect(self, identity: Identity) -> None:
         """Compare who answers with who is known here."""
         self.identity = identity
-        if self._known is not None and self._known != identity.value:
-            raise IdentityChanged(f"{identity.value} answers here, and {self._known} is known")
+        if self._known is not None and self._known.value != identity.value:
+            raise IdentityChanged(f"{identity.value} answers here, and {self._known.value} is known")
 
     def lines(self) -> Console:
         """The node's console."""

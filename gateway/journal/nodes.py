@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 
+from flashers.api import Identity
 from flashers.api.plain import dump, load
 from gateway.journal.book import Book
 from gateway.journal.told import Told
@@ -29,17 +30,18 @@ class Nodes(Book):
         rows = await self._rows("SELECT name, seen FROM nodes WHERE seen IS NOT NULL")
         return {name: load(Observation, text) for name, text in rows}
 
-    async def identities(self) -> dict[str, str]:
+    async def identities(self) -> dict[str, Identity]:
         """The identity that each node was adopted with."""
-        return dict(await self._rows("SELECT name, identity FROM nodes WHERE identity IS NOT NULL"))
+        rows = await self._rows("SELECT name, identity FROM nodes WHERE identity IS NOT NULL")
+        return {name: load(Identity, text) for name, text in rows}
 
-    async def keep_identity(self, node: str, identity: str) -> None:
+    async def keep_identity(self, node: str, identity: Identity) -> None:
         """Remember who answers at this node's place; the first one is kept."""
         await self._execute(
             "INSERT INTO nodes (name, identity) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET "
             "identity = coalesce(identity, excluded.identity)",
             node,
-            identity,
+            dump(identity),
         )
 
     async def stale_states(self, limit: int) -> list[tuple[str, int]]:

@@ -6,7 +6,7 @@ disk for them.  The journal's writes pass through here, so both say the same.
 
 from collections.abc import Callable, Iterable, Mapping
 
-from flashers.api import Firmware, Role, RollbackKind
+from flashers.api import Firmware, Identity, Role, RollbackKind, Strength
 from gateway.config.model import NodeTable
 from gateway.journal import Journal
 from gateway.journal.journal import Told
@@ -32,7 +32,7 @@ class Inventory:
         self._nodes = nodes
         self._facts = facts
         self._seen: dict[str, Observation] = {}
-        self._identities: dict[str, str] = {}
+        self._identities: dict[str, Identity] = {}
         self._known_goods: dict[str, dict[str, Target]] = {}
         self._last: dict[str, Record] = {}
         self._ended: dict[str, Record] = {}
@@ -68,7 +68,7 @@ class Inventory:
         self._seen[node] = observation
         self._views.pop(node, None)
 
-    async def keep_identity(self, node: str, identity: str) -> None:
+    async def keep_identity(self, node: str, identity: Identity) -> None:
         """Remember who answers at this node's place."""
         if node not in self._identities:
             await self._journal.keep_identity(node, identity)
@@ -103,7 +103,7 @@ class Inventory:
         """What was last seen of a node."""
         return self._seen.get(node)
 
-    def identity(self, node: str) -> str | None:
+    def identity(self, node: str) -> Identity | None:
         """Who is known to answer here."""
         return self._identities.get(node)
 
@@ -143,6 +143,8 @@ class Inventory:
         facts = self._facts(node.profile)
         state, next_step = self._state(name, seen, last)
         under_way = last if last is not None and not last.done else None
+        # A node that cannot say who it is, is whoever is connected there: the weakest identity.
+        identity = self._identities.get(name) or Identity(node.link.partition("?")[0], Strength.POSITION)
         return NodeView(
             name=name,
             profile=node.profile,
@@ -151,7 +153,8 @@ class Inventory:
             role=seen.seen.role if seen is not None else Role.UNKNOWN,
             components=tuple(_component(facts, number, seen) for number in range(len(facts.components))),
             labels=node.labels,
-            identity=self._identities.get(name),
+            identity=identity.value,
+            identity_strength=identity.strength.value,
             seen_at=seen.at if seen is not None else None,
             attempt=under_way.id if under_way is not None else None,
             phase=under_way.phase if under_way is not None else None,

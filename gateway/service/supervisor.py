@@ -317,7 +317,7 @@ class Supervisor:
     async def _close(self, entry: _Open, session: HostSession) -> None:
         record = entry.record
         if session.identity is not None:
-            await self._site.inventory.keep_identity(record.node, session.identity.value)
+            await self._site.inventory.keep_identity(record.node, session.identity)
         if record.result is not None and record.result.outcome is not Outcome.SUCCEEDED:
             frames = [str(frame) for frame in session.recorder]
             await self._site.journal.keep_trace(record.id, frames)

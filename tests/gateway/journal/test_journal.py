@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from flashers.api import Digest, Firmware, Role, RollbackKind, Seen
+from flashers.api import Digest, Firmware, Identity, Role, RollbackKind, Seen, Strength
 from gateway.attempt import advance
 from gateway.attempt.steps import Finish
 from gateway.attempt.telling import done_told, phase_told
@@ -331,14 +331,15 @@ async def test_what_was_seen_and_who_answered_is_remembered(path: Path) -> None:
     journal = await _opened(path)
     seen = Observation(Seen(Role.APP), at=stamp())
     await journal.save_seen("n", seen)
-    await journal.keep_identity("n", "first")
-    await journal.keep_identity("n", "second")
+    first = Identity("first", Strength.HW_ID)
+    await journal.keep_identity("n", first)
+    await journal.keep_identity("n", Identity("second", Strength.ADDRESS))
     assert not await journal.way_back_seen("p", RollbackKind.REFLASH)
     await journal.way_back_worked("p", RollbackKind.REFLASH, "1")
     await journal.close()
     journal = await _opened(path)
     assert await journal.seen() == {"n": seen}
-    assert await journal.identities() == {"n": "first"}
+    assert await journal.identities() == {"n": first}
     assert await journal.way_back_seen("p", RollbackKind.REFLASH)
     await journal.close()
 

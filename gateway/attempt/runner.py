@@ -87,9 +87,10 @@ class Runner:
 
     async def ask_cancel(self, reason: CancelReason, by: str) -> None:
         """End early, as far as the node allows: a step that may be left is left."""
-        if self.record.done or self.record.cancel is not None:
-            return
-        self._ledger.record = advance.ask_cancel(self.record, reason, by)
+        asked = advance.ask_cancel(self.record, reason, by)
+        if asked is self.record:
+            return  # it is over, or was asked before, or is past its deadline's reach
+        self._ledger.record = asked
         await self._ledger.save()
         self._nudge.set()
         can_leave = self.record.rules.separate or self.record.rollback is not RollbackKind.NONE

@@ -86,7 +86,7 @@ class Stk500Flasher:
         flash = bytearray()
         size = self._params.avr.page_size
         for address in self._params.area.application[::size]:
-            flash += await self._loader.read(address, size)
+            flash += await self._loader.read_surely(address, size)
         await self._loader.leave()
         if is_blank(flash):
             raise NotSupported("The flash is empty, so there is nothing to go back to.", remedy="")
@@ -182,6 +182,8 @@ class Stk500Flasher:
     async def _read(self, candidates: tuple[FirmwareImage, ...]) -> Flash:
         size = self._params.avr.page_size
         first = await self._loader.read(0, size)
+        if is_blank(first):
+            first = await self._loader.read_surely(0, size)
 
         async def read(address: int, count: int) -> bytes:
             return first if address == 0 else await self._loader.read(address, count)

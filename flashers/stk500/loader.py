@@ -143,6 +143,21 @@ class LoaderLink:
 
         return await self.steadily(once)
 
+    async def read_surely(self, address: int, size: int) -> bytes:
+        """Read flash until two readings agree: nothing else tells that a byte was bent on the line.
+
+        Raises:
+            ProtocolError: no two of them do.
+        """
+        last = await self.read(address, size)
+        for _ in range(TRIES):
+            data = await self.read(address, size)
+            if data == last:
+                return data
+            self._session.note(f"two readings of {address:#x} differ")
+            last = data
+        raise ProtocolError(f"{TRIES} readings of {address:#x} differ from each other")
+
     async def write(self, address: int, data: bytes) -> None:
         """Write a page, repeated where it fails; whether it is right only a read can tell."""
 
@@ -206,6 +221,11 @@ class LoaderLink:
     async def _recognise(self) -> bool:
         try:
             self.signature, _ = await self.ask(codec.SIGNATURE, codec.ENTER)
+            if self.signature != self._params.avr.signature:
+                (again,) = await self.ask(codec.SIGNATURE)
+                if again != self.signature:  # a bent byte is not another part
+                    self._session.note(f"two signatures: {self.signature.hex()} and {again.hex()}")
+                    return False
         except (NodeSilent, ProtocolError) as error:
             self._session.note(f"the loader answered, and then not: {error.message}")
             return False

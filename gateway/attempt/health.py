@@ -160,16 +160,21 @@ async def _console_line(patient: Patient, pattern: str, within: float) -> str | 
 
 
 async def _command(patient: Patient, check: CommandCheck) -> str | None:
-    silent: NodeSilent | None = None
+    answers: list[str] = []
     for _ in range(_COMMAND_TRIES):
         try:
             answer = await patient.flasher.command(check.request.encode(), reply_timeout=check.within)
         except NodeSilent as error:
-            silent = error
+            answers.append(f"not answered: {error}")
             continue
         text = answer.decode(errors="replace").strip()
-        return None if re.search(check.expect, text) else f"{check.request!r} was answered {text[:80]!r}"
-    return f"{check.request!r} was not answered: {silent}"
+        if re.search(check.expect, text):
+            return None
+        # A byte that was bent on the line is no verdict; the same answer twice is one.
+        if (wrong := f"answered {text[:80]!r}") in answers:
+            break
+        answers.append(wrong)
+    return f"{check.request!r} was {answers[-1]}"
 
 
 async def _probes(patient: Patient, count: int, over: float) -> str | None:

@@ -76,5 +76,8 @@ def read_app(memory: bytes) -> SimApp | None:
     magic, size, checksum, length = _HEAD.unpack_from(memory)
     if magic != MAGIC or size > len(memory) or zlib.crc32(memory[_HEAD.size : size]) != checksum:
         return None
-    fields = json.loads(memory[_HEAD.size : _HEAD.size + length])
-    return SimApp(**{**fields, "behaviour": Behaviour(fields["behaviour"])})
+    try:
+        fields = json.loads(memory[_HEAD.size : _HEAD.size + length])
+        return SimApp(**{**fields, "behaviour": Behaviour(fields["behaviour"])})
+    except (ValueError, TypeError, LookupError):  # the length is not among what the checksum covers
+        return None

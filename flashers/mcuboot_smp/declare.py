@@ -31,8 +31,10 @@ _ROLLBACK = {
 def declare(params: SmpParams) -> Declaration:
     """The abilities of nodes with these parameters."""
     recovery = params.mode is Mode.SERIAL_RECOVERY
-    # MCUboot's serial recovery may be built without hashes; it lists only what it has checked.
-    transfer = {EvidenceKind.REPORTED_HASH} | ({EvidenceKind.VERSION} if recovery else set())
+    # A server may be built to check its flash after the last piece.  MCUboot's serial recovery
+    # may be built without hashes; it lists only what it has checked.
+    transfer = {EvidenceKind.COMPUTED_HASH, EvidenceKind.REPORTED_HASH}
+    transfer |= {EvidenceKind.VERSION} if recovery else set()
     return Declaration(
         media=frozenset({Medium.UART}),
         components=frozenset({ComponentKind.FIRMWARE}),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 
 from flashers.api import Reason, Role, Seen
 from flashers.api.plain import dump, load
@@ -199,6 +200,10 @@ class Deployments:
         except TenderError as error:
             reasons = (Reason(error.code, error.message, error.what_to_do),)
 
+        wound = site.inventory.wound(name)
+        if wound is not None:
+            parts = _leading_back(parts, wound)
+
         def make(number: int) -> Record:
             record = Record(
                 id=number,
@@ -243,6 +248,12 @@ class Deployments:
         await site.known(record)
         self._supervisor.add(record)
         return record
+
+
+def _leading_back(parts: tuple[Part, ...], wound: Record) -> tuple[Part, ...]:
+    """What a wounded node had before only the attempt knows that wounded it."""
+    known = {part.component.id: part.known_good for part in wound.parts}
+    return tuple(replace(part, known_good=known.get(part.component.id)) for part in parts)
 
 
 def _told_of(record: Record) -> Told:

@@ -119,9 +119,9 @@ class Inventory:
         """The attempts that left their nodes wounded, where none is under way now."""
         return [wound for node, wound in self._wounds.items() if self._last[node].done]
 
-    def is_wounded(self, node: str) -> bool:
-        """Whether nothing is proved of what the node runs since an attempt left it wounded."""
-        return node in self._wounds
+    def wound(self, node: str) -> Record | None:
+        """The attempt since which nothing is proved of what the node runs."""
+        return self._wounds.get(node)
 
     def quarantined(self) -> tuple[str, ...]:
         """Nodes whose attempt is put aside."""

@@ -328,7 +328,7 @@ class Supervisor:
         record, inventory = record or entry.record, self._site.inventory
         seen = inventory.seen(record.node)
         # Of a wounded node the last look may be from before it was written.
-        known = seen is not None and not inventory.is_wounded(record.node)
+        known = seen is not None and inventory.wound(record.node) is None
         last = seen.seen if seen is not None and known else Seen(Role.UNKNOWN)
         ended = advance.finish(record, step, last, at=self._site.clock())
         await inventory.save(ended, (done_told(ended),))

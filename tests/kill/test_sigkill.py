@@ -198,7 +198,7 @@ async def test_two_hundred_kills_leave_no_node_in_between_and_no_report_untrue(t
     assert [key[1] for key in upstream.firsts] == list(range(1, len(upstream.firsts) + 1)), "one was lost"
     told = {event["attempt"]: event["data"]["outcome"] for event in events if event["kind"] == "attempt.done"}
     assert told == records, "upstream was told other ends than the journal has"
-    assert outcomes["succeeded"] >= NODES * 3, "hardly anything was ever updated"
+    assert outcomes["succeeded"] >= NODES * 2, "hardly anything was ever updated"
 
 
 async def _bring_releases(site: HailSite, service: Service) -> None:
@@ -220,7 +220,7 @@ async def _hail(service: Service, upstream: Upstream, chance: random.Random) -> 
             await asyncio.sleep(chance.uniform(0.2, 1.0))  # in the middle of starting
         else:
             await service.ready()
-            await upstream.hear(chance.randrange(chance.choice((4, 16, 40))), within=2.5)
+            await upstream.hear(chance.randrange(chance.choice((3, 8, 24))), within=1.5)
             await asyncio.sleep(chance.uniform(0.0, 0.1))
         busy = not upstream.all_ended
         assert await service.end(signal.SIGKILL) == -signal.SIGKILL

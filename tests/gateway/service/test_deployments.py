@@ -8,7 +8,6 @@ from flashers.api import Digest
 from flashers.sim import Behaviour
 from gateway.control import DeploymentPolicy, DeployRequest, Selector
 from gateway.errors import NodeUnknown, NothingSelected, ReleaseUnknown
-from gateway.releases.errors import ReleaseError
 from tests.gateway.service.site import (
     MUTE,
     NEW,
@@ -119,7 +118,7 @@ def test_a_rule_that_says_no_leaves_the_node_untouched_and_says_why(
             assert outcomes([record]) == ["refused"]
             assert record.result is not None
             assert record.result.code == code
-            assert [reason.code for reason in record.result.reasons][:1] in ([code], [])
+            assert record.result.reasons[0].code == code
             assert record.result.remedy
             assert (node.operations, record.bytes_sent) == (0, 0)
             explanation = await running.gateway.explain("n1")
@@ -139,7 +138,7 @@ async def test_a_file_that_is_no_image_is_refused_and_not_tried_again(bench: Ben
         (record,) = await running.ended()
         assert outcomes([record]) == ["refused"]
         assert record.result is not None
-        assert record.result.code == "bad-magic" or record.result.code
+        assert record.result.code == "wrong-magic"
         assert node.operations == 0
 
 
@@ -149,7 +148,7 @@ async def test_an_unsigned_release_is_not_taken(bench: Bench) -> None:
     async with bench.gateway() as running:
         with pytest.raises(TenderError) as caught:
             await running.gateway.add_release(bench.release(NEW, signed=False), asked_by="test")
-        assert caught.value.code == "unsigned-release" or "sign" in caught.value.code
+        assert "sign" in caught.value.code
         with pytest.raises(ReleaseUnknown):
             await running.deploy()
 
@@ -281,7 +280,3 @@ async def _baseline(running: object, bench: Bench, kind: str = RELAY) -> None:
     file = bench.folder / "baseline.hex"
     file.write_bytes(firmware(kind, OLD))
     await running.gateway.add_baseline(file, profile=kind, component="app", version=OLD)  # type: ignore[attr-defined]
-
-
-def test_errors_of_releases_are_named() -> None:
-    assert issubclass(ReleaseError, TenderError)

@@ -42,6 +42,8 @@ from transports.errors import TenderError
 log = logging.getLogger("tender.gateway")
 
 _IMAGE_BYTES = 64 << 20
+_CLOSE_AGAIN_S, _CLOSING_S = 15.0, 3.0
+"""Seconds between two tries to tell a deployment's end, and for the last ones when the service stops."""
 
 
 class Gateway:
@@ -96,7 +98,9 @@ class Gateway:
         await self.site.journal.tell(Told("gateway.stopping", data={"open": self.supervisor.depth}))
         await self.supervisor.stop(self.site.config.stop_budget)
         if self._closing:
-            await asyncio.wait(self._closing)
+            _, left = await asyncio.wait(self._closing, timeout=_CLOSING_S)
+            for task in left:
+                task.cancel()  # the next start tells it
 
     # Looking
 
@@ -369,9 +373,19 @@ class Gateway:
         self.outbox.show(progress)
         self.watchers.tell(progress)
 
+    async def _close_if_done(self, deployment: str) -> None:
+        while True:
+            try:
+                await self._deployments.close_if_done(deployment)
+            except TenderError as error:  # a full disk, most likely
+                log.warning("deployment=%s not closed: %s", deployment, error.code)
+                await asyncio.sleep(_CLOSE_AGAIN_S)
+            else:
+                return
+
     def _ended(self, record: Record) -> None:
         if record.deployment is not None:
-            task = asyncio.create_task(self._deployments.close_if_done(record.deployment))
+            task = asyncio.create_task(self._close_if_done(record.deployment))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 

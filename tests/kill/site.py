@@ -19,7 +19,6 @@ from tests.kill.logbook import Logbook
 from tests.matrix.guard import Node
 from transports.virtual.pty import PtyHost
 
-GATEWAY = "hail"
 PRODUCT = "hail"
 SENSOR, RELAY = "hail-sensor", "hail-relay"
 FIRST = "1.0.0"
@@ -92,6 +91,7 @@ _OPTIONS: Mapping[str, Mapping[str, str]] = {
 class HailSite:
     """Where everything is, and what really is on the nodes."""
 
+    gateway: str
     folder: Path
     config: Path
     socket: Path
@@ -105,10 +105,12 @@ class HailSite:
         return self.folder / "state"
 
 
-async def make_hail_site(folder: Path, broker_url: str, count: int, stack: AsyncExitStack) -> HailSite:
+async def make_hail_site(
+    folder: Path, gateway: str, broker_url: str, count: int, stack: AsyncExitStack
+) -> HailSite:
     """Half of the nodes have two slots, the others one; each is behind a PTY of this process."""
     profiles = folder / "profiles"
-    profiles.mkdir()
+    profiles.mkdir(parents=True)
     for name, text in _PROFILES.items():
         (profiles / f"{name}.toml").write_text(text)
     public, _ = keygen(folder / "key.pem")
@@ -119,7 +121,7 @@ async def make_hail_site(folder: Path, broker_url: str, count: int, stack: Async
         f"socket = {json.dumps(str(folder / 'sock'))}",
         f"profiles = [{json.dumps(str(profiles))}]",
         "[gateway]",
-        f'name = "{GATEWAY}"',
+        f'name = "{gateway}"',
         "[trust.keys]",
         f"team = {json.dumps(str(public))}",
         "[rollout]",
@@ -134,7 +136,7 @@ async def make_hail_site(folder: Path, broker_url: str, count: int, stack: Async
         lines += [f"[nodes.{name}]", f'profile = "{kind}"', f'link = "uart:{folder / name}"']
     config = folder / "gateway.toml"
     config.write_text("\n".join(lines) + "\n")
-    site = HailSite(folder, config, folder / "sock", releases)
+    site = HailSite(gateway, folder, config, folder / "sock", releases)
     types = NodeTypes(load_profiles([profiles], Registry()))
     for name, kind in kinds.items():
         node_type = types.get(kind)

@@ -186,6 +186,11 @@ def test_only_headway_makes_a_failure_the_first_one_again(mark: int, changes: Ch
     assert changed(before, advance.fail(before, SENT, BUSY, mark=mark)) == changes
 
 
+def test_a_failure_without_headway_is_only_an_error() -> None:
+    before = swap(TOUCHED, starts={"transfer:app": 3})
+    assert changed(before, advance.fail(before, SENT, BUSY)) == {"error": BUSY}
+
+
 def test_the_last_error_is_the_one_that_counts() -> None:
     assert advance.fail(swap(error=BUSY), SENT, NO).error == NO
 
@@ -230,6 +235,10 @@ def test_what_a_node_had_before_is_what_it_runs_for_good(
     (part,) = advance.prepared(replace(record, prepared=False), seen, Prepared(RollbackKind.NONE)).parts
     assert part.before == had
     assert part.known_good == record.parts[0].known_good
+
+
+def test_a_way_back_was_not_seen_to_work_unless_somebody_says_so() -> None:
+    assert not advance.prepared(swap(FRESH), look(OLD), Prepared(RollbackKind.BOOTLOADER)).rollback_seen
 
 
 def test_what_was_read_from_the_node_is_what_it_had() -> None:

@@ -10,7 +10,7 @@ import pytest
 from flashers.api import Firmware, Role, Seen
 from gateway.attempt.decide import decide
 from gateway.model.outcomes import CancelReason, Verdict
-from gateway.model.records import Observation, Record
+from gateway.model.records import Bounds, Observation, Record
 from tests.gateway.attempt.cases import (
     BACK,
     BUSY,
@@ -48,7 +48,7 @@ from tests.gateway.attempt.cases import (
     thrice,
     told,
 )
-from tests.gateway.attempt.world import NAME
+from tests.gateway.attempt.world import LINE, NAME, K
 
 C = CancelReason
 
@@ -114,6 +114,7 @@ TWO_SLOTS: list[Case] = [
     ("nothing of it is there", swap(), OLD_RUNS, "transfer app"),
     ("something else is in its place", swap(), look(OLD, OTHER), "transfer app"),
     ("it is there", swap(), STAGED, "start app"),
+    ("it is there, and one start is all it has", swap(bounds=Bounds(starts=1)), STAGED, "start app"),
     ("it is half there", swap(LOST, starts={"transfer:app": 2}), OLD_RUNS, "transfer app"),
     ("sending it failed thrice", swap(thrice("transfer:app"), LOST), OLD_RUNS, "back: link-lost"),
     ("sending it died thrice", swap(thrice("transfer:app")), OLD_RUNS, "back: no-progress"),
@@ -133,11 +134,16 @@ TWO_SLOTS: list[Case] = [
     ("starting it failed thrice", swap(TOUCHED, thrice("activate"), LOST, activations=1),
      ARMED, "back: link-lost"),
     ("it was started and is not running", swap(STARTED), STAGED, "start app"),
+    ("it fell silent, and a restart took it back", swap(STARTED, resets=1), STAGED, "back: went-silent"),
+    ("it was seen running before that", swap(STARTED, resets=1, tried=True), STAGED, "start app"),
+    ("it fell silent before it was ever started", swap(TOUCHED, resets=1), STAGED, "start app"),
+    ("no loader takes anything back at a restart", overwrite(STARTED, resets=1), STAGED, "start app"),
     ("that happened twice", swap(TOUCHED, activations=2), STAGED, "back: did-not-stay"),
     ("it was seen running before", swap(TOUCHED, activations=2, tried=True),
      STAGED, "back: reverted-by-reset"),
     ("no loader takes anything back here", overwrite(TOUCHED, activations=2), STAGED, "back: no-progress"),
     ("its slot is empty since it was started", swap(STARTED), OLD_RUNS, "back: image-rejected"),
+    ("its slot is empty since we restarted it", swap(STARTED, resets=1), OLD_RUNS, "back: went-silent"),
     ("its slot is empty since it ran", swap(STARTED, tried=True), OLD_RUNS, "transfer app"),
     ("again", swap(TOUCHED, activations=2, tried=True), OLD_RUNS, "back: reverted-by-reset"),
     ("it hung, and was taken back by a recovery", swap(STARTED_BEFORE),
@@ -186,6 +192,10 @@ ONE_SLOT: list[Case] = [
 IT_RUNS: list[Case] = [
     ("on trial", swap(STARTED), TRIAL, "check health"),
     ("in place", single(STARTED), hears(NEW), "check health"),
+    ("it says its digest, and no version", overwrite(STARTED, boot=NAME),
+     look(replace(NEW, version=None), kinds=NAME), "check health"),
+    ("it says another version, and its line", overwrite(STARTED, boot=NAME | LINE),
+     look(replace(NEW, version="7"), kinds=LINE), "check health"),
     ("asked thrice in vain", swap(TOUCHED, thrice("health"), activations=1),
      TRIAL, "judge failed: no-verdict"),
     ("and nothing leads back", overwrite(TOUCHED, thrice("health"), NO_WAY),
@@ -218,6 +228,7 @@ SOMEBODY_ELSE: list[Case] = [
     ("put an image beside", swap(), look(OLD, OTHER), "transfer app"),
     ("flashed what cannot be proved to run", swap(), loader(OTHER), "transfer app"),
     ("flashed what has no name", swap(), look(NAMELESS), "changed-by-others"),
+    ("or only names the old version", single(), hears(replace(OLD, identity=None)), "changed-by-others"),
     ("or that is half of ours", swap(TOUCHED), look(NAMELESS), "transfer app"),
     ("or never had one", swap(before=Firmware(version="1")), look(NAMELESS), "transfer app"),
     ("found an empty node before us", swap(before=None), look(OTHER), "transfer app"),
@@ -247,6 +258,7 @@ THE_WAY_BACK: list[Case] = [
     ("the target was kept", swap(BACK), KEPT, "start app back"),
     ("both were kept", dual(BACK), both(KEPT, KEPT), "start app+net back"),
     ("one was kept", dual(BACK), both(STAGED, KEPT), "start net back"),
+    ("one waits, one has to be sent", dual(BACK, known_good=K), both(KEPT, look(NEW)), "transfer net back"),
     ("starting the old one failed thrice", swap(BACK, thrice("back-activate")), KEPT, "wounded: no-way-back"),
     ("the old one is nowhere", swap(BACK), look(NEW), "wounded: no-way-back"),
     ("the old one is nowhere, nor the target", swap(BACK), HALF, "wounded: half-written"),
@@ -272,6 +284,8 @@ THE_WAY_BACK: list[Case] = [
     ("keeping it failed thrice", swap(BACK, SWITCHED, thrice("back-confirm:app")),
      OLD_ON_TRIAL, "wounded: no-progress"),
     ("it runs", swap(BACK, REVERTED), STAGED, "rolled-back: health-failed by bootloader"),
+    ("it says the old digest and another version", swap(BACK, boot=NAME),
+     look(replace(OLD, version="7"), kinds=NAME), "start app back again"),
     ("it was sent again", overwrite(BACK, RESENT), look(GOOD), "rolled-back: health-failed by reflash"),
     ("it never left", swap(BACK), STAGED, "failed: health-failed"),
     ("it never left, and nobody can know whether it boots", mute(BACK), loader(OLD), "failed: health-failed"),

@@ -144,10 +144,14 @@ def _ended(
         for attempt in attempts:
             if told := why(attempt):
                 print(f"\n{told}")
-    codes = dict(EXIT_CODES)
-    if accept_readback:
-        codes[Outcome.FLASHED] = 0
-    return max((codes[Outcome(attempt["outcome"])] for attempt in attempts), default=7)
+
+    def code(attempt: dict[str, Any]) -> int:
+        outcome = Outcome(attempt["outcome"])
+        went_back = attempt["rollback_done"] != "none"
+        accepted = accept_readback and outcome is Outcome.FLASHED and not went_back
+        return 0 if accepted else EXIT_CODES[outcome]
+
+    return max(map(code, attempts), default=7)
 
 
 def _print_deployments(deployments: list[dict[str, Any]]) -> None:

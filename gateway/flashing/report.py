@@ -9,8 +9,12 @@ from gateway.model.records import Record, Result
 
 
 def exit_code(result: Result, *, accept_readback: bool) -> int:
-    """The exit code of the outcomes table; ``--accept readback`` turns ``flashed`` into 0."""
-    if result.outcome is Outcome.FLASHED and accept_readback:
+    """The exit code of the outcomes table; ``--accept readback`` turns ``flashed`` into 0.
+
+    Not so where it is the old firmware whose bytes are proved: that is no success.
+    """
+    went_back = result.rollback is not RollbackKind.NONE
+    if result.outcome is Outcome.FLASHED and accept_readback and not went_back:
         return 0
     return EXIT_CODES[result.outcome]
 

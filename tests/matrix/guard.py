@@ -16,6 +16,7 @@ from gateway.attempt.advance import pins
 from gateway.model.outcomes import Direction
 from gateway.model.records import Observation, Record
 from tests.matrix.fates import Cut
+from transports.links import Transmit
 
 Node = VirtualStk500 | VirtualMcubootNode
 
@@ -32,13 +33,15 @@ def flash_of(node: Node) -> SimFlash:
 class Guard:
     """Looks at node and journal before each operation; what it finds wrong it keeps.
 
-    ``noisy`` lines can make a loader write what nobody asked it to: its protocol has no
-    checksum.  Then only the end is judged.
+    It stands between the line and the node, and is a :class:`~transports.links.UartPeer`.
+    ``noisy`` lines can make a loader write what nobody asked it to: a bit more or less
+    turns "read a page" of STK500 into "write a page".  Such operations are counted.
     """
 
     def __init__(self, node: Node, cuts: tuple[Cut, ...], *, two_slots: bool, noisy: bool) -> None:
         self.node = node
         self.broken: list[str] = []
+        self.unasked = 0
         self.sizes: list[int] = []
         self.settled = 0
         """Operations until the node was left alone; what is cut afterwards is nobody's attempt."""
@@ -49,7 +52,26 @@ class Guard:
         self._two_slots = two_slots
         self._noisy = noisy
         self._proved = False
+        self._asked = False
         flash_of(node).watch = self._before
+
+    # The line: whatever is done while bytes arrive is done for the host
+
+    def attach(self, transmit: Transmit) -> None:
+        """As in the contract."""
+        self.node.attach(transmit)
+
+    def lines(self, *, dtr: bool, rts: bool) -> None:
+        """As in the contract."""
+        self.node.lines(dtr=dtr, rts=rts)
+
+    def receive(self, data: bytes) -> None:
+        """As in the contract."""
+        self._asked = True
+        try:
+            self.node.receive(data)
+        finally:
+            self._asked = False
 
     # What the gateway wrote and saw
 
@@ -71,9 +93,11 @@ class Guard:
     def _before(self, operation: Operation) -> None:
         self.sizes.append(operation.size)
         self._note(operation)
-        if not self._noisy:
-            for wrong in self._wrong(operation):
-                self.broken.append(f"operation {operation.number}: {wrong}")
+        wrong = self._wrong(operation)
+        if self._noisy:
+            self.unasked += bool(wrong)
+        else:
+            self.broken += [f"operation {operation.number}: {each}" for each in wrong]
         cut = self._cuts.get(operation.number)
         if cut is not None:
             off_for = None if cut.stays_off else 1.0
@@ -84,7 +108,8 @@ class Guard:
 
     def _wrong(self, operation: Operation) -> list[str]:
         record, wrong = self.record, list[str]()
-        by_itself = isinstance(self.node, VirtualMcubootNode) and self.node.life is Life.BOOTING
+        booting = isinstance(self.node, VirtualMcubootNode) and self.node.life is Life.BOOTING
+        by_itself = booting or not self._asked
         if record is None or not record.touched:
             return ["the journal does not say that the node is touched"]
         if record.done and not by_itself:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from itertools import pairwise
 
-from flashers.api import Truth
+from flashers.api import RollbackKind, Truth
 from flashers.sim import Behaviour
 from flashers.stk500.virtual import VirtualStk500
 from gateway.model.outcomes import Outcome, Verdict
@@ -27,7 +27,7 @@ def judge(world: World, ended: Ended, ends: Collection[Outcome]) -> None:
         Wrong: something is.
     """
     found = [*world.guard.broken, *_untrue(world, ended), *_ill_told(ended)]
-    if ended.outcomes[-1] not in ends and not used_up(world, ended):
+    if ended.outcomes[-1] not in ends and not used_up(world, ended) and not world.guard.unasked:
         found.append(f"it may end as {', '.join(sorted(ends))}")
     if found:
         last = ended.last.result
@@ -41,13 +41,18 @@ def judge(world: World, ended: Ended, ends: Collection[Outcome]) -> None:
 def used_up(world: World, ended: Ended) -> bool:
     """Whether a good image was given up as the record's bounds demand.
 
-    Each lost activation is one of those that an attempt may have, and a single fault
-    never costs more than one.  What it ends as then has to be true all the same.
+    A start that was journalled and lost is one of those that an attempt may have, and a
+    single fault never costs more than one.  One that ended with a node which stayed
+    silent for long, and was found on its old image, counts as tried: that is how an
+    image which hangs looks.  What it ends as then has to be true all the same.
     """
     last = ended.last
+    if last.result is None or last.result.outcome not in {Outcome.ROLLED_BACK, Outcome.FAILED}:
+        return False
+    if last.result.code == "did-not-stay" and Outcome.WOUNDED in ended.outcomes:
+        return True
     starts = last.rules.bounds.activations
-    given_up = last.result is not None and last.result.code in {"did-not-stay", "reverted-by-reset"}
-    return given_up and last.activations >= starts and world.fate.faults >= starts
+    return last.activations >= starts and world.fate.faults >= starts
 
 
 def said(world: World, truth: Truth) -> str:
@@ -75,8 +80,10 @@ def _untrue(world: World, ended: Ended) -> list[str]:
             if world.fate.asks and _asked_in_time(world, ended) and world.node.operations:
                 found.append("it was touched after somebody had asked for the end")
         case Outcome.FLASHED:
-            if not _holds_want(world):
-                found.append("its flash does not hold the target")
+            # An attempt that went back and could not prove the boot says so by its kind of rollback.
+            back = result.rollback is not RollbackKind.NONE
+            if not _holds(world, want=not back):
+                found.append("its flash holds something else")
         case Outcome.REFUSED | Outcome.NOT_REACHED:
             if world.node.operations or ended.last.bytes_sent:
                 found.append("it was touched")
@@ -106,14 +113,18 @@ def _runs(world: World, ended: Ended, *, want: bool) -> list[str]:
         found.append("it would not stay")
     after = ended.last.result.after if ended.last.result is not None else {}
     named = {name: firmware.identity if firmware is not None else None for name, firmware in after.items()}
-    if named != {each.id: expected[each.image] for each in world.family.components}:
+    if not ended.last.touched:
+        named = {name: digest for name, digest in named.items() if digest is not None}  # nobody has asked yet
+    if not named.items() <= {each.id: expected[each.image] for each in world.family.components}.items():
         found.append("the report names something else")
+    if ended.last.touched and len(named) != len(expected):
+        found.append("the report is silent on a component")
     return found
 
 
-def _holds_want(world: World) -> bool:
+def _holds(world: World, *, want: bool) -> bool:
     node = world.node
-    image = world.files[world.family.components[0].id][1]
+    image = world.files[world.family.components[0].id][want]
     return isinstance(node, VirtualStk500) and node.flash.read(0, len(image)) == image
 
 

@@ -1,20 +1,28 @@
 """Run whole products of fates, judge every run, and count them."""
 
 import asyncio
+import os
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, product
+from itertools import chain, islice, product
+from math import gcd
+from typing import TypeVar
 
 from gateway.model.outcomes import Outcome
 from tests.matrix.cases import Case
 from tests.matrix.fates import Cut, Event, Fate, Kill, KillAtSend
-from tests.matrix.judge import Wrong, judge, used_up
+from tests.matrix.judge import Wrong, judge
 from tests.matrix.world import Ended, World
 from transports.virtual.clock import run_virtual
 
+T = TypeVar("T")
+
 LIMIT_S = 20_000.0
 """Virtual seconds; whatever takes longer than hours with one node never ends."""
+THOROUGH = os.environ.get("TENDER_MATRIX") == "full"
+COARSER = 12
+"""By so much the parts are smaller in an ordinary run."""
 SHOWN = 12
 """Bad fates in one test's message."""
 
@@ -69,7 +77,11 @@ def run(case: Case, fate: Fate) -> Run:
 
 @dataclass(slots=True)
 class Tally:
-    """What was run under one heading; ``seconds`` are of the processor."""
+    """What was run under one heading.
+
+    ``seconds`` are of the processor.  ``given_up`` are good images whose starts were used
+    up by several faults, ``unasked`` the runs in which a bent byte made a loader write.
+    """
 
     name: str
     runs: int = 0
@@ -77,6 +89,7 @@ class Tally:
     bad: list[str] = field(default_factory=list)
     outcomes: dict[str, int] = field(default_factory=dict)
     given_up: int = 0
+    unasked: int = 0
 
     def over(self, case: Case, fates: Iterable[Fate], ends: Collection[Outcome] | None = None) -> None:
         """Run and judge every fate."""
@@ -95,13 +108,24 @@ class Tally:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a run that raises is a bad run
             self.bad.append(f"{case} {fate}: {type(error).__name__}: {error}")
         else:
-            end = str(found.ended.outcomes[-1])
+            end, unasked = str(found.ended.outcomes[-1]), bool(found.world.guard.unasked)
             self.outcomes[end] = self.outcomes.get(end, 0) + 1
-            self.given_up += used_up(found.world, found.ended)
+            self.given_up += found.ended.outcomes[-1] not in (ends or case.ends) and not unasked
+            self.unasked += unasked
             return found
         finally:
             self.seconds += time.process_time() - began
         return None
+
+    def add(self, other: "Tally") -> None:
+        """Count another one's runs as well."""
+        self.runs += other.runs
+        self.seconds += other.seconds
+        self.given_up += other.given_up
+        self.unasked += other.unasked
+        self.bad += other.bad
+        for end, count in other.outcomes.items():
+            self.outcomes[end] = self.outcomes.get(end, 0) + count
 
     def demand(self) -> None:
         """Raises AssertionError, naming the first bad fates, if there is any."""
@@ -110,12 +134,18 @@ class Tally:
             raise AssertionError(f"{len(self.bad)} of {self.runs} runs are bad:\n{shown}")
 
 
-def full(undisturbed: Run) -> Iterator[Fate]:
-    """Every kill with every cut, and each of them alone, and nothing at all."""
+def full(undisturbed: Run, step: int = 1) -> Iterator[Fate]:
+    """Every kill with every cut, each of them alone, and nothing at all; or every ``step``-th of these."""
     kills: list[Event | None] = [None, *undisturbed.kills()]
     cuts: list[Event | None] = [None, *undisturbed.cuts()]
-    for pair in product(kills, cuts):
-        yield Fate.of(*(event for event in pair if event is not None))
+    pairs = strided(product(kills, cuts), step, len(cuts))
+    return (Fate.of(*(event for event in pair if event is not None)) for pair in pairs)
+
+
+def pairs(first: Iterable[Event], second: Iterable[Event], step: int = 1) -> Iterator[Fate]:
+    """Every event of the one with every event of the other, or every ``step``-th pair."""
+    others = list(second)
+    return (Fate.of(*pair) for pair in strided(product(first, others), step, len(others)))
 
 
 def each(*axes: Iterable[Event]) -> Iterator[Fate]:
@@ -123,9 +153,17 @@ def each(*axes: Iterable[Event]) -> Iterator[Fate]:
     return (Fate.of(event) for event in chain(*axes))
 
 
-def strided(fates: Iterable[Fate], step: int) -> Iterator[Fate]:
-    """Every ``step``-th; a step that is prime to the lengths of the axes visits all of both."""
-    return (fate for number, fate in enumerate(fates) if number % step == 0)
+def strided(items: Iterable[T], step: int, row: int = 1) -> Iterator[T]:
+    """Every ``step``-th; a larger step is taken if this one would never visit some of a row's places."""
+    step = scaled(step)
+    while row and gcd(step, row) > 1:
+        step += 1
+    return islice(items, 0, None, step)
+
+
+def scaled(step: int) -> int:
+    """A part is a smaller part unless ``TENDER_MATRIX=full`` asks for more; a whole stays whole."""
+    return step if step == 1 or THOROUGH else step * COARSER
 
 
 def seconds(first: Run, event: Event) -> Iterator[Fate]:

@@ -33,15 +33,29 @@ from tests.matrix.process import Killed, MortalJournal, MortalLink, Process, Sen
 from transports.links import ByteLink, LinkSpec
 from transports.recorder import FlightRecorder
 from transports.virtual.memory import MemoryLine
+from transports.virtual.pty import PtyHost
 
-RESTART_S = 3.0
-"""Until the service manager has started the gateway again."""
-LOOK_S = 5.0
-"""Until recovery looks at a wounded node."""
 MOST_LIVES = 12
 RECOVERIES = 3
-QUIET_S = 10.0
-"""After the end: whatever the node still does by itself, it does in this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long things take around the attempt, in seconds.
+
+    ``restart``: until the service manager has started the gateway again; ``look``: until
+    recovery looks at a wounded node; ``quiet``: until the node has done, after the end,
+    whatever it still does by itself; ``off``: how long its power is away then.
+    """
+
+    restart: float = 3.0
+    look: float = 5.0
+    quiet: float = 10.0
+    off: float = 1.0
+
+
+_STEPS_OF_A_DEATH = 5
+"""Turns of the loop until the last task knows that its process is gone."""
 
 
 @cache
@@ -145,6 +159,8 @@ class Ended:
 class World:
     """One node on one line, and one gateway that may die and come back."""
 
+    pace = Pace()
+
     def __init__(self, case: Case, fate: Fate) -> None:
         self.case, self.fate, family = case, fate, case.family
         self.family = family
@@ -161,10 +177,11 @@ class World:
         self.node = self._node()
         noisy = any(word in fate.line for word in ("corrupt", "drop", "noise", "loss", "duplicate"))
         self.guard = Guard(self.node, fate.cuts, two_slots=family.two_slots, noisy=noisy)
-        self.line = MemoryLine(self.node, faults=fate.line)
-        self.journal = Journal(QuickDatabase(), "gw", _never)
+        self.line = self._made_line()
+        self.journal = self._made_journal()
         self.mortal = MortalJournal(self.journal, fate, self.guard)
         self.sends = Sends(fate)
+        self.spec = LinkSpec("uart", "memory")
         self._recorders: list[FlightRecorder] = []
 
     @property
@@ -173,6 +190,24 @@ class World:
         frames = [(frame.at, f"  {frame}") for recorder in self._recorders for frame in recorder]
         diary = [(at, f"{at:.4f} {_in_words(entry)}") for at, entry in self.guard.diary]
         return [*(line for _, line in sorted(frames + diary, key=lambda pair: pair[0])), *self.line.story]
+
+    # What a world with a real line and a real disk has otherwise
+
+    def _made_line(self) -> MemoryLine | PtyHost:
+        return MemoryLine(self.guard, faults=self.fate.line)
+
+    def _made_journal(self) -> Journal:
+        return Journal(QuickDatabase(), "gw", no_clock)
+
+    async def _opened(self) -> ByteLink:
+        if not isinstance(self.line, MemoryLine):
+            raise TypeError("another line is opened in another way")
+        return await self.line.open()
+
+    async def _reborn(self) -> None:
+        """The gateway starts again, on what the journal's file holds."""
+
+    # Its life
 
     def _node(self) -> Node:
         present = {name: new if self.case.there else old for name, (old, new) in self.files.items()}
@@ -211,18 +246,18 @@ class World:
             if len(records) > 1:
                 self.node.power_off()  # somebody goes there
             self.node.power_on()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(self.pace.look)
             earlier = record
             record = await self.journal.create(partial(recovery_of, earlier), phase_told)
             self.guard.stored(record)
-        await asyncio.sleep(QUIET_S)
+        await asyncio.sleep(self.pace.quiet)
         settled = self.node.truth()
         self.guard.settled = self.node.operations
         for _ in range(2):
             self.node.power_off()
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(self.pace.off)
             self.node.power_on()
-            await asyncio.sleep(QUIET_S)
+            await asyncio.sleep(self.pace.quiet)
         events = await self.journal.events(limit=10_000)
         return Ended(tuple(records), tuple(events), settled, self.node.truth(), lives)
 
@@ -233,7 +268,8 @@ class World:
             ended = await self._one_life(process, record)
             if ended is not None:
                 return ended, life
-            await asyncio.sleep(RESTART_S)
+            await asyncio.sleep(self.pace.restart)
+            await self._reborn()
             stored = await self.journal.attempt(record.id)
             if stored is None:
                 raise AssertionError("the journal lost an attempt")
@@ -246,14 +282,14 @@ class World:
         """The ended record, or None if the process died."""
         links: list[ByteLink] = []
 
-        async def opened(spec: LinkSpec) -> ByteLink:
+        async def opened(_: LinkSpec) -> ByteLink:
             process.check()
-            links.append(await self.line.open())
+            links.append(await self._opened())
             return MortalLink(links[-1], process, self.sends)
 
-        session = HostSession("n", LinkSpec("uart", "memory"), opened)
+        session = HostSession("n", self.spec, opened)
         self._recorders.append(session.recorder)
-        around = Surroundings(self.mortal, self.stock, NoWays(), self.family.node_type, _never, _no_hooks)
+        around = Surroundings(self.mortal, self.stock, NoWays(), self.family.node_type, no_clock, _no_hooks)
         process.runner = Runner(record, session, around)
         self.mortal.process = process
         task: asyncio.Task[Record] = asyncio.create_task(process.runner.run())
@@ -261,6 +297,8 @@ class World:
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if process.alive and not process.helpers:
             return await task
+        for _ in range(_STEPS_OF_A_DEATH):
+            await asyncio.sleep(0)
         if not process.alive:
             task.cancel()
         everybody: list[asyncio.Task[Any]] = [task, *process.helpers]
@@ -300,7 +338,8 @@ def _in_words(entry: Record | Observation | Operation) -> str:
             return f"node: {entry.number} {does} {entry.size} bytes at {entry.address:#x}"
 
 
-def _never() -> Stamp:
+def no_clock() -> Stamp:
+    """It never tells the time, so that runs can be compared."""
     return Stamp(0, False)
 
 

@@ -1,0 +1,82 @@
+"""The gateway killed at any journal write, with the node's power cut at any flash operation.
+
+A full product for both bootloader families and every kind of image; where a step is
+named, every so many of the product, in such a way that each kill and each cut is
+still among them.
+"""
+
+import pytest
+
+from tests.matrix.cases import CASES, Case
+from tests.matrix.fates import Fate
+from tests.matrix.products import each, full, pairs, run, strided
+from tests.matrix.report import counted
+
+pytestmark = pytest.mark.matrix
+
+STEPS = {
+    "stk500-restore/hangs": 3,
+    "smp-swap-small/crashes": 3,
+    "smp-swap-small/confirms-early": 3,
+    "smp-swap-bare/healthy": 5,
+    "smp-swap-bare/hangs": 5,
+    "smp-swap-bare/bitten": 7,
+    "smp-swap-pair/healthy": 11,
+    "smp-swap-pair/first-unhealthy": 17,
+    "smp-swap-pair/second-unhealthy": 17,
+    "smp-swap-pair/second-crashes": 29,
+    "smp-swap-pair/rejected": 3,
+    "smp-overwrite/crashes": 11,
+    "smp-overwrite/hangs": 7,
+    "smp-overwrite/confirms-early": 7,
+    "smp-overwrite/lies": 3,
+    "smp-direct-xip-revert/confirms-early": 5,
+    "smp-serial-recovery/crashes": 7,
+    "smp-serial-recovery/hangs": 5,
+    "smp-serial-recovery/confirms-early": 5,
+    "smp-serial-recovery/lies": 3,
+}
+"""Cases whose product is walked with a step: variants of what another case has in full."""
+
+WHOLE = {
+    "stk500/healthy",
+    "stk500/unhealthy",
+    "stk500/crashes",
+    "stk500/rejected",
+    "smp-swap/healthy",
+    "smp-swap/unhealthy",
+    "smp-swap/rejected",
+}
+"""A healthy, a failing and a rejected image for both families: walked in full in every run."""
+
+
+def part(case: Case) -> int:
+    """Every one of a case that is walked whole, and some of the others."""
+    return 1 if str(case) in WHOLE else 2
+
+
+EACH = pytest.mark.parametrize("case", CASES.values(), ids=str)
+
+
+@EACH
+def test_no_loss_of_power_or_process_leaves_a_node_in_between(case: Case) -> None:
+    step = 1 if str(case) in WHOLE else STEPS.get(str(case), 3)
+    heading = "full product of kills and cuts" if step == 1 else "a part of that product, for variants"
+    with counted(f"{heading}, {case.family.name}") as tally:
+        tally.over(case, full(run(case, Fate()), step))
+
+
+@EACH
+def test_a_gateway_that_dies_in_the_middle_of_a_step_goes_on_with_it(case: Case) -> None:
+    undisturbed = run(case, Fate())
+    with counted("the gateway killed after each write to the link") as tally:
+        tally.over(case, strided(each(undisturbed.sends_from()), part(case)))
+        tally.over(case, pairs(undisturbed.sends_from(), undisturbed.cuts(), step=97))
+
+
+@EACH
+def test_a_node_without_power_for_long_is_wounded_and_brought_back(case: Case) -> None:
+    undisturbed = run(case, Fate())
+    with counted("a long outage at each flash operation") as tally:
+        tally.over(case, strided(each(undisturbed.cuts(stays_off=True)), part(case)))
+        tally.over(case, pairs(undisturbed.kills(), undisturbed.cuts(stays_off=True), step=41))

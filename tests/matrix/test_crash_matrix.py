@@ -39,21 +39,17 @@ STEPS = {
 """Cases whose product is walked with a step: variants of what another case has in full."""
 
 WHOLE = {
-    "stk500/healthy",
-    "stk500/unhealthy",
-    "stk500/crashes",
-    "stk500/rejected",
+    *(name for name in CASES if name.startswith("stk500/")),
+    "stk500-mute/healthy",
     "smp-swap/healthy",
     "smp-swap/unhealthy",
     "smp-swap/rejected",
+    "smp-overwrite/healthy",
+    "smp-direct-xip-revert/healthy",
+    "smp-direct-xip-revert/unhealthy",
+    "smp-serial-recovery/healthy",
 }
-"""A healthy, a failing and a rejected image for both families: walked in full in every run."""
-
-
-def part(case: Case) -> int:
-    """Every one of a case that is walked whole, and some of the others."""
-    return 1 if str(case) in WHOLE else 2
-
+"""Walked in full in every run: a healthy, a failing and a rejected image for both families, and more."""
 
 EACH = pytest.mark.parametrize("case", CASES.values(), ids=str)
 

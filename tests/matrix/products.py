@@ -108,14 +108,18 @@ class Tally:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a run that raises is a bad run
             self.bad.append(f"{case} {fate}: {type(error).__name__}: {error}")
         else:
-            end, unasked = str(found.ended.outcomes[-1]), bool(found.world.guard.unasked)
-            self.outcomes[end] = self.outcomes.get(end, 0) + 1
-            self.given_up += found.ended.outcomes[-1] not in (ends or case.ends) and not unasked
-            self.unasked += unasked
+            self.good(found, ends or case.ends)
             return found
         finally:
             self.seconds += time.process_time() - began
         return None
+
+    def good(self, found: Run, ends: Collection[Outcome]) -> None:
+        """Count how a run that is not bad ended."""
+        end, unasked = found.ended.outcomes[-1], bool(found.world.guard.unasked)
+        self.outcomes[end] = self.outcomes.get(end, 0) + 1
+        self.given_up += end not in ends and not unasked
+        self.unasked += unasked
 
     def add(self, other: "Tally") -> None:
         """Count another one's runs as well."""

@@ -21,8 +21,6 @@ OLD, NEW = "1.0.0", "2.0.0"
 LIE = "9.9.9"
 """What a lying application says that it is."""
 
-_PAGES = 5
-
 _PLUGINS: dict[str, FlasherPlugin] = {"stk500": STK500, "mcuboot_smp": SMP}
 
 
@@ -42,6 +40,8 @@ class Family:
     known_good: bool = True
     two_slots: bool = False
     on_trial: bool = False
+    latency: float = 0.0
+    """Seconds that a byte is under way, where a transfer has to take its time."""
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -73,9 +73,17 @@ def _artifact(family: Family, version: str, behaviour: Behaviour, component: Com
     return build_app(app, family.size, seed=component.image)
 
 
-def _stk500(name: str, *, boot_line: bool = True, known_good: bool = True) -> Family:
+def _stk500(
+    name: str,
+    *,
+    boot_line: bool = True,
+    known_good: bool = True,
+    pages: int = 3,
+    latency: float = 0.0,
+) -> Family:
     # All but a few pages of the part belong to the loader: that is less to read back.
-    section = PARTS["atmega328p"].flash_size - _PAGES * PARTS["atmega328p"].page_size
+    part, room = PARTS["atmega328p"], pages + 2
+    section = part.flash_size - room * part.page_size
     params: dict[str, object] = {"part": "atmega328p", "boot_deadline": 3.0, "boot_section": section}
     health: list[dict[str, object]] = []
     if boot_line:
@@ -93,7 +101,8 @@ def _stk500(name: str, *, boot_line: bool = True, known_good: bool = True) -> Fa
             "params": params,
         }
     )
-    return Family(name, profile, 3 * 128, {"pages": str(_PAGES)}, known_good=known_good)
+    size, options = pages * part.page_size, {"pages": str(room)}
+    return Family(name, profile, size, options, known_good=known_good, latency=latency)
 
 
 def _smp(
@@ -141,6 +150,8 @@ STK500_MUTE = _stk500("stk500-mute", boot_line=False)
 """One slot, and nothing that could prove a boot."""
 STK500_RESTORE = _stk500("stk500-restore", known_good=False)
 """One slot, and what is read from the node is all that there is to go back to."""
+STK500_LARGE = _stk500("stk500-large", pages=160, latency=0.01)
+"""An image of 20 KiB over a line that takes its time: its headway is written down in between."""
 SWAP = _smp("smp-swap", "swap", reset="dtr", on_trial=True)
 """Two slots exchanged, and back if nobody confirms; a line restarts it."""
 SWAP_SMALL = _smp("smp-swap-small", "swap", pages=1, reset="dtr", on_trial=True)
@@ -162,6 +173,7 @@ FAMILIES: dict[str, Family] = {
         STK500_LINE,
         STK500_MUTE,
         STK500_RESTORE,
+        STK500_LARGE,
         SWAP,
         SWAP_SMALL,
         SWAP_BARE,

@@ -63,6 +63,9 @@ class MortalJournal:
     def __init__(self, journal: Journal, fate: Fate, watcher: Watcher) -> None:
         self.journal = journal
         self.writes = 0
+        self.headways: list[int] = []
+        """The writes that say how far a transfer has come by now."""
+        self._mark = 0
         self.process: Process | None = None
         self._kills = {(kill.write, kill.after) for kill in fate.kills}
         self._asks = {ask.write: ask.reason for ask in fate.asks}
@@ -74,6 +77,9 @@ class MortalJournal:
         """As in the contract."""
 
         async def write() -> None:
+            if record.mark > self._mark:
+                self.headways.append(self.writes)
+            self._mark = record.mark
             await self.journal.save(record, told, known_good=known_good)
             self._watcher.stored(record)
 

@@ -7,8 +7,10 @@ still among them.
 
 import pytest
 
-from tests.matrix.cases import CASES, Case
-from tests.matrix.fates import Fate
+from flashers.sim import Behaviour
+from tests.matrix.cases import CASES, SUCCEEDED, Case
+from tests.matrix.families import STK500_LARGE
+from tests.matrix.fates import Fate, Kill
 from tests.matrix.products import each, full, pairs, run, strided
 from tests.matrix.report import counted
 
@@ -82,3 +84,18 @@ def test_a_node_without_power_for_long_is_wounded_and_brought_back(case: Case) -
     with counted("a long outage at each flash operation") as tally:
         tally.over(case, strided(each(undisturbed.cuts(stays_off=True)), part(case)))
         tally.over(case, pairs(undisturbed.kills(), undisturbed.cuts(stays_off=True), step=41))
+
+
+def test_a_transfer_that_gets_further_each_time_is_not_given_up() -> None:
+    case = Case("healthy", STK500_LARGE, (Behaviour.HEALTHY,), SUCCEEDED)
+    with counted("the gateway killed wherever a transfer's headway is written down") as tally:
+        undisturbed = run(case, Fate())
+        headways = undisturbed.world.mortal.headways
+        tally.over(case, each(Kill(write, after) for write in headways for after in (False, True)))
+        # And at every one in the same attempt, which so begins its transfer more often than it may.
+        kills: list[Kill] = []
+        while headways:
+            kills.append(Kill(headways[0], after=True))
+            again = tally.one(case, Fate.of(*kills))
+            headways = [w for w in again.world.mortal.headways if w > kills[-1].write] if again else []
+    assert len(kills) >= undisturbed.ended.last.rules.bounds.starts

@@ -194,7 +194,7 @@ class World:
     # What a world with a real line and a real disk has otherwise
 
     def _made_line(self) -> MemoryLine | PtyHost:
-        return MemoryLine(self.guard, faults=self.fate.line)
+        return MemoryLine(self.guard, latency=self.family.latency, faults=self.fate.line)
 
     def _made_journal(self) -> Journal:
         return Journal(QuickDatabase(), "gw", no_clock)

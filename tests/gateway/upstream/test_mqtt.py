@@ -75,6 +75,8 @@ async def test_events_come_in_order_and_leave_the_outbox(
         await listener.until(lambda: len(listener.on(EVENT)) == 130)
         gateway.tell("attempt.done", outcome="succeeded")
         await listener.until(lambda: len(listener.on(EVENT)) == 131)
+        # The broker's acknowledgement may reach us after its message has reached the listener.
+        await listener.until(lambda: gateway.unsent_events == {})
     events = [each.json for each in listener.on(EVENT)]
     assert [event["sequence"] for event in events] == list(range(1, 132))
     assert {(event["gateway"], event["epoch"]) for event in events} == {("gw-1", EPOCH)}

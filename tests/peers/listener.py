@@ -106,7 +106,7 @@ class Listener:
             while not condition():
                 left = deadline - time.monotonic()
                 assert left > 0, f"not heard within {timeout} s; the last was {self._heard[-3:]}"
-                self._news.wait(left)
+                self._news.wait(min(left, 0.1))  # what is waited for need not be heard by us
 
     async def until(self, condition: Callable[[], bool], timeout: float = PATIENCE) -> None:
         """The same without holding the loop."""

@@ -55,7 +55,8 @@ class Guard:
         except (TenderError, Interrupted):
             raise
         except asyncio.CancelledError:
-            if task.cancelled():
+            # When everything is cancelled at once, the verb is too: then it was us who were asked to end.
+            if task.cancelled() and not _asked_to_end():
                 raise PluginBug(f"{self._plugin} cancelled itself") from None
             raise
         except (OSError, EOFError) as error:
@@ -97,3 +98,8 @@ class Guard:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _asked_to_end() -> bool:
+    own = asyncio.current_task()
+    return own is not None and own.cancelling() > 0

@@ -1,5 +1,6 @@
 """Deployments: taken once, made into attempts, and told of when the last one has ended."""
 
+import asyncio
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -33,6 +34,7 @@ class Deployments:
         self._site = site
         self._supervisor = supervisor
         self._requests: dict[str, DeployRequest] = {}
+        self._closing = asyncio.Lock()
 
     async def resume(self) -> None:
         """After a start: what is open goes on."""
@@ -122,18 +124,23 @@ class Deployments:
         return added.release
 
     async def close_if_done(self, deployment: str) -> None:
-        """Tell the end of a deployment whose attempts have all ended."""
-        request = self._requests.get(deployment)
-        if request is None:
-            return
-        records = await self._site.journal.attempts(deployment=deployment, limit=100_000)
-        if not records or not all(record.done for record in records):
-            return
-        del self._requests[deployment]
-        told = Told("deployment.done", deployment=deployment, data={"outcomes": _outcomes(records)})
-        await self._site.journal.save_deployment(
-            deployment, dump(request), revision=request.revision, is_open=False, told=[told]
-        )
+        """Tell the end of a deployment whose attempts have all ended, once.
+
+        Raises:
+            JournalFull, JournalError: it is still open, and may be asked about again.
+        """
+        async with self._closing:  # two attempts may end at the same moment
+            request = self._requests.get(deployment)
+            if request is None:
+                return
+            records = await self._site.journal.attempts(deployment=deployment, limit=100_000)
+            if not records or not all(record.done for record in records):
+                return
+            told = Told("deployment.done", deployment=deployment, data={"outcomes": _outcomes(records)})
+            await self._site.journal.save_deployment(
+                deployment, dump(request), revision=request.revision, is_open=False, told=[told]
+            )
+            del self._requests[deployment]
 
     async def cancel(self, deployment: str, reason: CancelReason, by: str) -> list[Record]:
         """Ask every open attempt of a deployment to end."""

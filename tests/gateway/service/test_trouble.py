@@ -10,6 +10,7 @@ import pytest
 from flashers.api import Flasher, FlasherPlugin, Identity, Probe, Seen, Session, Strength, Transfer
 from flashers.sim import Behaviour
 from gateway.attempt.session import HostSession
+from gateway.control import DeployRequest, Selector
 from gateway.errors import NodeBusy, NodeUnknown, NoKnownGood, ProbeCosts
 from gateway.journal.errors import JournalFull
 from gateway.journal.journal import Told
@@ -21,6 +22,7 @@ from tests.gateway.service.site import (
     NEW,
     NEWER,
     OLD,
+    PRODUCT,
     RELAY,
     SENSOR,
     Bench,
@@ -197,6 +199,36 @@ async def test_a_full_disk_makes_attempts_wait_and_is_over_when_there_is_room(be
         records = await running.ended()
         assert outcomes(records) == ["succeeded", "succeeded"]
         assert len(running.told("attempt.done")) == 2, "no end was lost"
+
+
+@virtual
+async def test_the_end_of_a_deployment_is_told_once_however_its_attempts_end(bench: Bench) -> None:
+    bench.node("s1")
+    bench.node("s2")
+    async with bench.gateway() as running:
+        await _ready(running, bench)
+        journal = running.gateway.site.journal
+        save, tries = journal.save_deployment, 0
+
+        async def full_at_first(*given: Any, **more: Any) -> Any:
+            nonlocal tries
+            tries += not more.get("is_open", True)
+            if tries == 1 and not more.get("is_open", True):
+                raise JournalFull("the journal could not be written")
+            return await save(*given, **more)
+
+        journal.save_deployment = full_at_first  # type: ignore[method-assign]
+        await running.deploy()
+        await running.until(lambda: running.told("deployment.done"))
+        await asyncio.sleep(600)
+        (told,) = running.told("deployment.done")
+        assert told.data["outcomes"] == {"succeeded": 2}
+        assert [view.state for view in await running.gateway.deployments()] == ["done"]
+        # Both attempts end at once: each asks whether it was the last.
+        deployments = running.gateway._deployments
+        deployments._requests["d"] = DeployRequest("d", PRODUCT, NEW, Selector(all=True))
+        await asyncio.gather(deployments.close_if_done("d"), deployments.close_if_done("d"))
+        assert len(running.told("deployment.done")) == 2
 
 
 @virtual

@@ -13,8 +13,9 @@ from aiohttp import web
 
 from gateway.api import bodies
 from gateway.api.answers import answer_errors, line, many, one
+from gateway.api.asking import asked, read_body
 from gateway.api.listening import bound_socket
-from gateway.api.peer import asked_by
+from gateway.api.routes import AREAS
 from gateway.api.spool import clear, spooled
 from gateway.control import Control
 from gateway.errors import AttemptUnknown, MessageMalformed
@@ -101,6 +102,7 @@ class ApiServer:
             web.post("/v1/releases", self._add_release),
             web.post("/v1/baselines", self._add_baseline),
             web.get("/v1/watch", self._watch),
+            *(route for routes in AREAS for route in routes(self._control)),
         ]
 
     async def _status(self, request: web.Request) -> web.Response:
@@ -116,27 +118,27 @@ class ApiServer:
         return one(await self._control.explain(request.match_info["name"]))
 
     async def _probe(self, request: web.Request) -> web.Response:
-        name, body = request.match_info["name"], await _body(request, bodies.ProbeBody)
-        _asked(request, "probe", node=name, allow_restart=body.allow_restart)
+        name, body = request.match_info["name"], await read_body(request, bodies.ProbeBody)
+        asked(request, "probe", node=name, allow_restart=body.allow_restart)
         return one(await self._control.probe(name, allow_restart=body.allow_restart))
 
     async def _rollback(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        await _body(request, bodies.NoBody)
-        who = _asked(request, "rollback", node=name)
+        await read_body(request, bodies.NoBody)
+        who = asked(request, "rollback", node=name)
         return one(await self._control.rollback(name, asked_by=who))
 
     async def _deployments(self, request: web.Request) -> web.Response:
         return many(await self._control.deployments())
 
     async def _deploy(self, request: web.Request) -> web.Response:
-        body = await _body(request, bodies.DeployBody)
-        who = _asked(request, "deploy", deployment=body.id, release=f"{body.product} {body.version}")
+        body = await read_body(request, bodies.DeployBody)
+        who = asked(request, "deploy", deployment=body.id, release=f"{body.product} {body.version}")
         return one(await self._control.deploy(body.request(who)))
 
     async def _desired(self, request: web.Request) -> web.Response:
-        body = await _body(request, bodies.DesiredBody)
-        who = _asked(request, "desired", revision=body.revision)
+        body = await read_body(request, bodies.DesiredBody)
+        who = asked(request, "desired", revision=body.revision)
         wanted = tuple(each.request(who, body.revision) for each in body.deployments)
         await self._control.desired(body.revision, wanted)
         return many(await self._control.deployments())
@@ -152,15 +154,15 @@ class ApiServer:
         return one(await self._control.attempt(int(text)))
 
     async def _cancel(self, request: web.Request) -> web.Response:
-        body = await _body(request, bodies.CancelBody)
-        who = _asked(request, "cancel", target=body.target)
+        body = await read_body(request, bodies.CancelBody)
+        who = asked(request, "cancel", target=body.target)
         return many(await self._control.cancel(body.target, asked_by=who))
 
     async def _releases(self, request: web.Request) -> web.Response:
         return many(await self._control.releases())
 
     async def _add_release(self, request: web.Request) -> web.Response:
-        who = _asked(request, "add-release")
+        who = asked(request, "add-release")
         async with spooled(request.content, self._spool, self._upload_limit) as file:
             return one(await self._control.add_release(file, asked_by=who))
 
@@ -168,7 +170,7 @@ class ApiServer:
         query = request.query
         if "profile" not in query:
             raise MessageMalformed("profile: a baseline is for nodes of one profile")
-        _asked(request, "add-baseline", profile=query["profile"])
+        asked(request, "add-baseline", profile=query["profile"])
         async with spooled(request.content, self._spool, self._upload_limit) as file:
             view = await self._control.add_baseline(
                 file,
@@ -210,15 +212,3 @@ class ApiServer:
         finally:
             stopping.cancel()
             following.cancel()
-
-
-async def _body(request: web.Request, kind: type[bodies.Body]) -> bodies.Body:
-    return bodies.read_body(kind, await request.read())
-
-
-def _asked(request: web.Request, verb: str, **facts: object) -> str:
-    """Log who wants what, and tell who it is."""
-    transport = request.transport
-    who = asked_by(transport.get_extra_info("socket")) if transport is not None else "somebody"
-    log.info("asked verb=%s by=%r %s", verb, who, " ".join(f"{key}={value}" for key, value in facts.items()))
-    return who

@@ -1,0 +1,10 @@
+"""The local API's routes beyond the core's, one module an area of :mod:`gateway.verbs`."""
+
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from gateway.control import Control
+
+AREAS: tuple[Callable[[Control], Sequence[web.RouteDef]], ...] = ()
+"""What adds an area's routes to the server, given the gateway."""

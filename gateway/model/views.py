@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from flashers.api import Evidence, Firmware, Reason, Role, RollbackKind, Stamp
 from gateway.model.outcomes import Outcome, Phase
 from gateway.model.records import Record
+from gateway.model.standing import SAFE, Draining, PowerOff
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,12 @@ EVENT_KINDS: dict[str, str] = {
     "version, by image number).",
     "gateway.started": "The service began; data: version, unsigned_allowed, resumed (open attempts).",
     "gateway.stopping": "The service ends on request; data: open (attempts).",
+    "gateway.draining": "Nothing new is begun from now on; data: by, for_s (absent until it is undone).",
+    "gateway.undrained": "Attempts are begun again; data: by (nobody where its time was over).",
+    "gateway.degraded": "The gateway has to do without something; data: code, message, remedy.",
+    "gateway.recovered": "It has it again; data: code.",
+    "journal.lost": "The journal was damaged, and begun anew; data: kept (the damaged file), message, "
+    "remembered (open attempts that were still in memory).",
     "journal.gap": "Events were dropped to stay within bounds; data: first, last (sequences).",
 }
 """The closed list of event kinds, each with what its data holds."""
@@ -197,6 +204,13 @@ class Status:
     warnings: tuple[Reason, ...] = ()
     desired_revision: int | None = None
     """The newest desired state that upstream gave, None before the first."""
+    safe_to_power_off: bool = True
+    """Whether the plug may be pulled now; ``power_off`` says why not, and for how long."""
+    power_off: PowerOff = SAFE
+    draining: Draining | None = None
+    """Set while nothing new is begun."""
+    degraded: tuple[Reason, ...] = ()
+    """What the gateway has to do without (a disk that can be written, its journal's past), with remedies."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -303,7 +303,9 @@ class StatusMessage(Message):
             quarantined=status.quarantined[:LIST_MAX],
             exposed=status.exposed[:LIST_MAX],
             store_bytes=status.store_bytes,
-            warnings=tuple(Warned.of(reason) for reason in (*warnings, *status.warnings)[:20]),
+            warnings=tuple(
+                Warned.of(reason) for reason in (*warnings, *status.degraded, *status.warnings)[:20]
+            ),
         )
 
     def same_as(self, other: "StatusMessage | None") -> bool:

@@ -5,6 +5,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import cast
 
 from gateway.artifacts.backups import BackupStore
@@ -12,6 +13,7 @@ from gateway.artifacts.fetch import Fetcher
 from gateway.artifacts.files import make_folder
 from gateway.artifacts.store import ArtifactStore
 from gateway.attempt.health import Hook
+from gateway.attempt.ports import Clock
 from gateway.attempt.session import Opener
 from gateway.clock import now
 from gateway.config.model import Config
@@ -45,10 +47,13 @@ async def make_site(
     opener: Opener = open_link,
     registry: Registry | None = None,
     node_types: NodeTypes | None = None,
+    database: Callable[[Path], Database] = Database,
+    clock: Clock = now,
 ) -> Site:
     """Open everything that a gateway keeps in its state folder; ``stack`` closes it again.
 
-    ``opener``, ``registry`` and ``node_types`` are the installation's own if left out.
+    ``opener``, ``registry``, ``node_types``, ``database`` and ``clock`` are the installation's own if
+    left out.
 
     Raises:
         TenderError: the journal is too new or damaged, the disk cannot be used, a key is bad.
@@ -56,7 +61,7 @@ async def make_site(
     registry = registry or Registry()
     make_folder(config.state)
     stack.enter_context(only_one(config.state))
-    journal = Journal(Database(config.state / "journal.sqlite"), config.gateway.name, now)
+    journal = Journal(database(config.state / "journal.sqlite"), config.gateway.name, clock)
     await journal.open()
     stack.push_async_callback(journal.close)
     trust = TrustPolicy.of(
@@ -78,7 +83,7 @@ async def make_site(
         trust=trust,
         node_types=node_types,
         opener=opener,
-        clock=now,
+        clock=clock,
         hooks=_hooks(registry),
         pins=pins,
         leases=Leases(config.rollout.per_link),

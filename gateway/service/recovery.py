@@ -23,6 +23,7 @@ log = logging.getLogger("tender.recovery")
 _FIRST_LOOK_S = 5.0
 _LAST_LOOK_S = 600.0
 _TICK_S = 1.0
+"""No more often than this is anybody looked at."""
 
 
 class Recovery:
@@ -42,6 +43,11 @@ class Recovery:
         self._next: dict[str, float] = {}
         self._pause: dict[str, float] = {}
         self._looking: set[str] = set()
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """An attempt has ended: somebody may be wounded now, or free to be looked at."""
+        self._wake.set()
 
     async def run(self) -> None:
         """Work for ever; ends only by cancellation."""
@@ -50,6 +56,7 @@ class Recovery:
 
     async def _look_around(self, group: asyncio.TaskGroup) -> None:
         while True:
+            self._wake.clear()
             wounded = self._site.inventory.wounded()
             names = {record.node for record in wounded}
             for node in self._next.keys() - names - self._looking:
@@ -59,7 +66,20 @@ class Recovery:
                     # Each on its own: one that takes long keeps no other waiting.
                     self._looking.add(record.node)
                     group.create_task(self._contained(record))
-            await asyncio.sleep(_TICK_S)
+            try:
+                async with asyncio.timeout(self._quiet_for(wounded)):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    def _quiet_for(self, wounded: list[Record]) -> float | None:
+        """Seconds until the next look is due; None while nobody is wounded."""
+        if not wounded:
+            return None
+        now = asyncio.get_running_loop().time()
+        names = [record.node for record in wounded if record.node not in self._looking]
+        due = [self._next[node] - now for node in names if node in self._next and not self._busy(node)]
+        return max(_TICK_S, min([_LAST_LOOK_S, *due]))
 
     async def look(self, record: Record) -> Record | None:
         """Look at a wounded node; the attempt that brings it back if it answers."""
@@ -110,7 +130,8 @@ class Recovery:
             log.exception("node=%s cannot be looked at", node)
         finally:
             self._looking.discard(node)
-        self._next[node] = asyncio.get_running_loop().time() + pause
+            self._next[node] = asyncio.get_running_loop().time() + pause
+            self._wake.set()
 
     async def _worn_out(self, record: Record) -> bool:
         """Whether as many recoveries as the profile allows have ended wounded again."""

@@ -384,6 +384,7 @@ class Gateway:
                 return
 
     def _ended(self, record: Record) -> None:
+        self.recovery.wake()
         if record.deployment is not None:
             task = asyncio.create_task(self._close_if_done(record.deployment))
             self._closing.add(task)

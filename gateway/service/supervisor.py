@@ -28,8 +28,9 @@ from transports.errors import TenderError
 
 log = logging.getLogger("tender.supervisor")
 
-_TICK_S = 1.0
-"""How often gates are looked at again when nothing happened."""
+_TICK_S, _LAST_TICK_S = 1.0, 60.0
+"""How soon gates are looked at again when nothing happened: doubled from the first to the last."""
+_SOON_S = 0.01
 _STOP_TICK_S = 0.1
 _RETRY_S = 15.0
 """Pause before artifacts that did not come, or a full disk, are tried again."""
@@ -74,15 +75,38 @@ class Supervisor:
         self._ways = KnownWays(site.journal, site.inventory)
 
     async def run(self) -> None:
-        """Work for ever; ends only by cancellation, after :meth:`stop`."""
+        """Work for ever; ends only by cancellation, after :meth:`stop`.
+
+        Nothing ticks while nobody waits: a gateway is idle for most of its years.
+        """
+        patience = _TICK_S
         while True:
-            await self._schedule()
             self._wake.clear()
+            await self._schedule()
             try:
-                async with asyncio.timeout(_TICK_S):
+                async with asyncio.timeout(self._quiet_for(patience)):
                     await self._wake.wait()
+                patience = _TICK_S
             except TimeoutError:
-                pass
+                patience = min(patience * 2, _LAST_TICK_S)
+
+    def wake(self) -> None:
+        """What an attempt waited for may be so now."""
+        self._wake.set()
+
+    def _quiet_for(self, patience: float) -> float | None:
+        """Seconds until an attempt that waits has to be looked at again; None if none does."""
+        waiting = [entry for entry in self._open.values() if entry.task is None and entry.aside is None]
+        if not waiting or self._stopping:
+            return None
+        now = self._now()
+        due = [entry.not_before - now for entry in waiting if entry.not_before > now]
+        due += [
+            entry.since + entry.policy.deadline_s - now
+            for entry in waiting
+            if entry.policy.deadline_s is not None and not entry.record.touched
+        ]
+        return max(_SOON_S, min([patience, *due]))
 
     def add(self, record: Record, policy: DeploymentPolicy = _NO_POLICY) -> None:
         """Take an open attempt; ``policy`` is its deployment's."""

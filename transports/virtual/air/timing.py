@@ -1,0 +1,60 @@
+"""How fast a Bluetooth LE connection carries data, written down before it is used.
+
+A connection has an *event* every ``interval`` seconds.  In one event each side can
+send up to ``packets`` packets of at most ``octets`` bytes; a packet that is lost is
+sent again and uses up its turn.  Whatever is queued while an event happens goes out
+with the next one, so an answer comes one event after its question.
+
+The figures are those of a common pair of radios: 1M PHY, packets of 251 bytes (Core
+Specification 5.4, Vol 6, Part B, 4.5.10), an interval of 15 ms.  A full packet and its
+acknowledgement take 2,120 + 150 + 80 + 150 = 2,500 µs on the 1M PHY (Vol 6, Part B, 2.1 and
+4.1.1), so five of them fit into an event with time to spare for the other nodes.
+"""
+
+from dataclasses import dataclass
+
+L2CAP_HEADER = 4
+"""Length and channel (Core Specification, Vol 3, Part A, 3.1)."""
+ATT_WRITE_HEADER = 3
+"""Opcode and handle of a write command or a notification (Vol 3, Part F, 3.4.5 and 3.4.7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The pace of one connection; seconds, bytes and a share."""
+
+    interval: float = 0.015
+    packets: int = 5
+    octets: int = 251
+    loss: float = 0.0
+    """The share of packets that have to be sent again."""
+    supervision: float = 4.0
+    """Seconds without a packet after which both sides call the connection lost."""
+
+    def packets_for(self, size: int) -> int:
+        """How many packets a PDU of so many bytes takes."""
+        return max(1, -(-size // self.octets))
+
+    def raw_rate(self, att_mtu: int) -> float:
+        """Bytes a second of values, one way, if nothing has to be waited for.
+
+        ``packets × payload / interval × (1 − loss)``, where a value fills one PDU of ``att_mtu``.
+        """
+        value = att_mtu - ATT_WRITE_HEADER
+        per_event = self.packets / self.packets_for(att_mtu + L2CAP_HEADER)
+        return per_event * value / self.interval * (1 - self.loss)
+
+    def windowed_rate(self, window: float) -> float:
+        """Bytes a second if at most ``window`` bytes may be unanswered: ``window / round trip``.
+
+        A round trip is two events: the request goes with one, its answer with the next.
+        """
+        return window / (2 * self.interval)
+
+    def limit(self, att_mtu: int, window: float) -> float:
+        """What the air can carry of an upload: the smaller of the two rates, in bytes a second."""
+        return min(self.raw_rate(att_mtu), self.windowed_rate(window))
+
+
+RADIO = Timing()
+"""What tests and the demo use if nothing else is said."""

@@ -23,10 +23,15 @@ from gateway.plugins.registry import Registry
 from gateway.profiles.load import load_profiles
 from gateway.releases.shelf import ReleaseShelf
 from gateway.service.gateway import Gateway
+from gateway.service.identity.keeper import IdentityKeeper
+from gateway.service.identity.places import LocalPlaces
 from gateway.service.inventory import Inventory
-from gateway.service.leases import Leases
+from gateway.service.links.leases import Leases
+from gateway.service.links.programs import LocalPrograms, Programs
 from gateway.service.node_types import NodeTypes
+from gateway.service.nodes.roster import Roster
 from gateway.service.shapes import Shapes
+from gateway.service.seeing.upstream import trouble_of
 from gateway.service.site import Site
 from gateway.service.stock import Pins
 from gateway.trust.policy import TrustPolicy
@@ -47,6 +52,7 @@ async def make_site(
     opener: Opener = open_link,
     registry: Registry | None = None,
     node_types: NodeTypes | None = None,
+    programs: Programs | None = None,
     database: Callable[[Path], Database] = Database,
     clock: Clock = now,
 ) -> Site:
@@ -69,13 +75,16 @@ async def make_site(
     )
     node_types = node_types or NodeTypes(load_profiles(config.profiles, registry))
     pins = Pins(await journal.pinned())
+    roster = Roster(config.nodes, await journal.kept())
+    inventory = Inventory(journal, roster, Shapes(node_types))
     store = await ArtifactStore.open(config.state / "store", cap=config.store.max_bytes, pinned=pins)
     fetcher = Fetcher(store)
     stack.push_async_callback(fetcher.close)
     return Site(
         config=config,
         journal=journal,
-        inventory=Inventory(journal, config.nodes, Shapes(node_types)),
+        inventory=inventory,
+        identities=IdentityKeeper(journal, roster, clock, LocalPlaces(), shown_anew=inventory.shown_anew),
         store=store,
         backups=BackupStore(config.state / "backups", pinned=pins),
         fetcher=fetcher,
@@ -86,7 +95,13 @@ async def make_site(
         clock=clock,
         hooks=_hooks(registry),
         pins=pins,
-        leases=Leases(config.rollout.per_link),
+        leases=Leases(
+            config.rollout.per_link,
+            journal=journal,
+            shared={table.spec.channel: table for table in config.links.values() if table.has_hooks},
+            programs=programs or LocalPrograms(config.state / "hooks"),
+            clock=clock,
+        ),
     )
 
 
@@ -106,12 +121,13 @@ async def serve(
         upstream = _upstream(config)
         if upstream is not None:
             gateway.upstream_state = lambda: "connected" if upstream.connected else "disconnected"
+            gateway.seeing.trouble = lambda: trouble_of(upstream)
             jobs.append(upstream.run(gateway, gateway.outbox))
         else:
             jobs.append(_nobody_listens(gateway))
         tasks = [asyncio.ensure_future(job) for job in jobs]
         ready()
-        log.info("ready: %d nodes, %d open attempts", len(config.nodes), gateway.supervisor.depth)
+        log.info("ready: %d nodes, %d open attempts", len(gateway.site.nodes), gateway.supervisor.depth)
         waiter = asyncio.ensure_future(stop.wait())
         await asyncio.wait([waiter, *tasks], return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")

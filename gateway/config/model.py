@@ -14,13 +14,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway.config.defaults import default_socket, default_state
+from gateway.config.links import LinkTable, LinkText
+from gateway.profiles.ladder import AnyStep, distinct
+from gateway.config.probing import ProbingTable
+from gateway.config.rollout import RolloutTable
 from gateway.trust.errors import BadTrust
 from gateway.trust.policy import TrustPolicy
 from gateway.upstream.settings import MqttSettings
-from transports.errors import BadLink
-from transports.links import LinkSpec, Medium
-from transports.uart.settings import BUS_OPTIONS, Settings
-from transports.uart.tcp import host_and_port
+from transports.links import LinkSpec
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Names of gateways and nodes: they become parts of topics, of file names and of commands."""
@@ -40,18 +41,6 @@ def _absolute(path: Path) -> Path:
     if not path.is_absolute():
         raise ValueError("a path in the configuration is absolute, since a service has no folder of its own")
     return path
-
-
-def _link(text: str) -> str:
-    try:
-        spec = LinkSpec.parse(text)
-        if spec.medium is Medium.UART:
-            Settings.of(spec, also=BUS_OPTIONS)
-        if spec.scheme in {"socket", "rfc2217"}:
-            host_and_port(spec)
-    except BadLink as bad:
-        raise ValueError(f"{bad.message}; {bad.what_to_do}") from bad
-    return text
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -104,15 +93,13 @@ class StoreTable(_Table):
     """Above this, artifacts that nothing needs are removed; what is pinned stays."""
 
 
-class RolloutTable(_Table):
-    """How many nodes at a time, and which."""
+class RescueTable(_Table):
+    """Steps from outside, for nodes that do not answer."""
 
-    max_in_parallel: int = Field(default=16, ge=1, le=1000)
-    """Nodes under way at one moment, over all links."""
-    per_link: int = Field(default=1, ge=1, le=16)
-    """Nodes under way on one link."""
-    no_rollback: Literal["refuse", "allow"] = "refuse"
-    """What to do with a node that could not go back."""
+    by_itself: bool = True
+    """Whether Tender climbs a ladder by itself; if not it waits for `tender recover NODE --now`."""
+    sysfs: AbsolutePath = Path("/sys")
+    """Where the kernel shows its USB hubs."""
 
 
 class UpstreamTable(_Table):
@@ -127,11 +114,13 @@ class NodeTable(_Table):
 
     profile: str
     """Its device profile; `tender profiles list` shows them."""
-    link: Annotated[str, AfterValidator(_link)]
+    link: LinkText
     """``uart:/dev/serial/by-path/…?baud=115200``, ``socket://host:port``, ``rfc2217://host:port``;
     ``#address`` for one of several nodes on a line."""
     labels: dict[Name, str] = {}
     """Words to select it by."""
+    ladder: Annotated[tuple[AnyStep, ...], AfterValidator(distinct)] | None = None
+    """What may be done to it from outside when it does not answer, from mild to hard; the profile's if left out."""
 
     @property
     def spec(self) -> LinkSpec:
@@ -153,9 +142,13 @@ class Config(_Table):
     trust: TrustTable = Field(default_factory=TrustTable)
     store: StoreTable = StoreTable()
     rollout: RolloutTable = RolloutTable()
+    rescue: RescueTable = RescueTable()
+    probing: ProbingTable = ProbingTable()
     upstream: UpstreamTable = UpstreamTable()
     nodes: dict[Name, NodeTable] = {}
     """The nodes, by name."""
+    links: dict[Name, LinkTable] = {}
+    """Links that other software on this gateway uses as well, by names of your choice."""
     stop_budget: Seconds = 60.0
     """How long the service may take to stop, to bring a node through that has no firmware just then."""
 

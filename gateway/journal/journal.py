@@ -8,11 +8,17 @@ from gateway.journal.attempts import Attempts
 from gateway.journal.deployments import DeploymentsBook
 from gateway.journal.events import Events
 from gateway.journal.known_goods import KnownGoods
+from gateway.journal.links import LinksBook
 from gateway.journal.nodes import Nodes
+from gateway.journal.origins import OriginsBook
+from gateway.journal.rescues import Rescues
+from gateway.journal.roster import RosterBook
+from gateway.journal.rollout import RolloutBook
+from gateway.journal.standing import Standings
 from gateway.journal.told import Told
 
 __all__ = ["Journal", "Told"]
 
 
-class Journal(Attempts, DeploymentsBook, Nodes, KnownGoods, Events):
+class Journal(OriginsBook, Attempts, DeploymentsBook, Nodes, RosterBook, KnownGoods, LinksBook, Rescues, Events, RolloutBook, Standings):
     """The gateway's memory.  Every method is one transaction."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from flashers.api import Evidence, Firmware, Reason, Role, RollbackKind, Stamp
 from gateway.model.outcomes import Outcome, Phase
 from gateway.model.records import Record
+from gateway.model.rollout import Pause, ReleaseMark, RolloutView
 from gateway.model.standing import SAFE, Draining, PowerOff
 
 
@@ -47,15 +48,39 @@ EVENT_KINDS: dict[str, str] = {
     "turned back.",
     "attempt.done": "An attempt ended; data: outcome, code, message, remedy, profile, before, want, after, "
     "evidence, rollback (the kind that was done, or `none`), reasons (code, message), bytes_sent, seconds, "
-    "origin, asked_by.",
+    "origin, asked_by, revision (of the desired state that it came by), config (digest of the configuration, "
+    "without its secrets), tender (the version that made the attempt).",
     "deployment.accepted": "A deployment was taken; data: release, nodes, revision, asked_by, trust.",
     "deployment.refused": "A deployment was not taken; data: code, message, remedy, revision.",
     "deployment.done": "Every attempt of a deployment has ended; data: outcomes (count by outcome).",
+    "rollout.stopped": "A rollout stopped by itself; data: release, code, message, remedy, profile, nodes (that "
+    "did not succeed), finishing (nodes), waiting (attempts).",
+    "rollout.paused": "Nothing new is begun, of a deployment or, without one, of everything; data: by, why, "
+    "finishing (nodes).",
+    "rollout.resumed": "A pause, or a stop, was ended; data: by, forgiven (nodes that count no longer).",
+    "release.held": "No node is begun with a release; data: release, by, why.",
+    "release.unheld": "A hold was taken back; data: release, by.",
+    "release.recalled": "A release is never used again; data: release, by, why, running (nodes), going_back "
+    "(nodes), stranded (nodes without a way back).",
     "command.refused": "A message was not understood or not allowed; data: verb, code, message, remedy.",
     "release.added": "A release is in the store; data: product, version, trust, asked_by.",
     "node.changed": "A node was seen to run something else than last known; data: before, after (digest or "
     "version, by image number).",
+    "node.identified": "A node said for the first time who it is, or surer than before; data: identity, "
+    "strength, before (the identity that was known).",
+    "node.identity-changed": "Another node answers than the one that is known, or the same link leads to "
+    "another socket; data: known, found, strength, looks_like (the node that was known by it).",
+    "node.adopted": "A node was taken in that is in no file; data: profile, link, labels, by.",
+    "node.replaced": "There is a new board in a node's place; data: generation, by.",
+    "node.forgotten": "It is no node of this gateway any more; data: by.",
+    "node.renamed": "A node has another name; data: old, by.",
+    "node.labelled": "A node's labels were changed; data: labels (all of them now), by.",
+    "node.accepted": "What a node runs, or where it is, was accepted; data: firmware (by image number), "
+    "place, by.",
     "gateway.started": "The service began; data: version, unsigned_allowed, resumed (open attempts).",
+    "config.changed": "The service began with another configuration than last time; data: before, after "
+    "(digests, which do not cover secrets), changed (key, before, after, at most 50 of them), more (keys that "
+    "are left out).",
     "gateway.stopping": "The service ends on request; data: open (attempts).",
     "gateway.draining": "Nothing new is begun from now on; data: by, for_s (absent until it is undone).",
     "gateway.undrained": "Attempts are begun again; data: by (nobody where its time was over).",
@@ -63,6 +88,19 @@ EVENT_KINDS: dict[str, str] = {
     "gateway.recovered": "It has it again; data: code.",
     "journal.lost": "The journal was damaged, and begun anew; data: kept (the damaged file), message, "
     "remembered (open attempts that were still in memory).",
+    "rescue.step": "Something was done to a node from outside, since it did not answer or somebody asked; data: "
+    "step, kind, effect (`reset` or `power`), result (`answered`, `silent`, `done`, `failed`, `interrupted`), "
+    "affects (other nodes that were hit), by, seconds, and code, message, remedy if it failed.",
+    "rescue.exhausted": "A node does not answer, and nothing more can be done from here; data: recoverable "
+    "(`site-visit`), why, steps (step, result).",
+    "link.leased": "The user's own software or people got a link; data: link, who, why, seconds, lease (its "
+    "number).",
+    "link.lease-ended": "Such a lease ended; data: link, who, lease, by (who gave it back, or `deadline`).",
+    "link.not-given-back": "Other software could not be let back to a link that it shares, and it is tried "
+    "again; data: link, shared_with, code, message, remedy.",
+    "link.given-back": "After such trouble the other software has its link again; data: link, shared_with.",
+    "link.overdue": "Other software waits for a link beyond the lease's deadline, since a node must not be "
+    "left now; data: link, shared_with.",
     "journal.gap": "Events were dropped to stay within bounds; data: first, last (sequences).",
 }
 """The closed list of event kinds, each with what its data holds."""
@@ -112,6 +150,18 @@ class AttemptView:
     created: Stamp | None = None
     ended: Stamp | None = None
     asked_by: str = ""
+    generation: int = 1
+    """Which of the boards that had the node's name."""
+    revision: int | None = None
+    """Of the desired state that it came by."""
+    config: str = ""
+    """The digest of the configuration when it was made, without its secrets."""
+    tender: str = ""
+    """The version of Tender that made it."""
+    no_rollback: str = ""
+    """What its deployment said of nodes that cannot go back: `refuse`, `canary-only` or `allow`."""
+    all_at_once: bool = False
+    beyond_budget: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +169,8 @@ class NodeView:
     """A node as it is listed and as its retained state is published.
 
     ``state`` sums it up for people: ``ok``, ``waiting``, ``updating``, ``wounded``,
-    ``quarantined``, ``unknown`` (never seen).
+    ``quarantined``, ``identity-changed`` (another node answers), ``changed-by-others``
+    (it runs what nobody here brought to it), ``unknown`` (never seen).
     """
 
     name: str
@@ -140,6 +191,25 @@ class NodeView:
     rollback: RollbackKind = RollbackKind.NONE
     """The best kind that such a node can have; whether it holds is found out by preparation."""
     next_step: str = ""
+    verified_at: Stamp | None = None
+    """When all that is said of its firmware was last verified: the oldest of its components."""
+    identity_at: Stamp | None = None
+    """When it last said who it is."""
+    known_good_at: Stamp | None = None
+    """When its known-good was proved to run on it."""
+    place: str | None = None
+    """The socket of this machine that it was last found at."""
+    origin: str = ""
+    """Where it comes from: ``configuration``, or who adopted it."""
+    generation: int = 1
+    """Which of the boards that had this name."""
+    reset_by: str = ""
+    """What really restarts it if it hangs on trial: ``watchdog``, ``gateway``, ``power`` or ``none``."""
+    way_back: str = ""
+    """What the rollback kind and ``reset_by`` mean together, as a sentence."""
+    recoverable: str = ""
+    """``remote``, ``power-cycle`` or ``site-visit`` for a node that does not work; empty for one that does."""
+    recoverable_why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +232,11 @@ class DeploymentView:
     revision: int | None
     asked_by: str
     state: str
-    """``open`` or ``done``."""
+    """``open``, ``paused``, ``stopped`` or ``done``."""
     nodes: tuple[str, ...] = ()
     outcomes: Mapping[str, int] = field(default_factory=dict)
     created: Stamp | None = None
+    rollout: RolloutView = RolloutView()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +250,8 @@ class ReleaseView:
     complete: bool
     """Whether every artifact is in the store (else it is fetched when a node wants it)."""
     artifacts: tuple[Mapping[str, str | int], ...] = ()
+    mark: ReleaseMark | None = None
+    """Set where it is held or recalled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +277,10 @@ class Status:
     warnings: tuple[Reason, ...] = ()
     desired_revision: int | None = None
     """The newest desired state that upstream gave, None before the first."""
+    paused: Pause | None = None
+    """The pause of everything."""
+    deployments: tuple[DeploymentView, ...] = ()
+    """Those that have not ended."""
     safe_to_power_off: bool = True
     """Whether the plug may be pulled now; ``power_off`` says why not, and for how long."""
     power_off: PowerOff = SAFE

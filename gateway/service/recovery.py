@@ -1,139 +1,100 @@
-"""Bring wounded nodes back by themselves, as soon as they answer.
+"""Bring nodes back by themselves: as soon as they answer, and by steps from outside if they do not.
 
 A wounded node keeps its target and its known-good pinned.  It is looked at again and
 again, less and less often; when it answers, an attempt of its own goes on where the
 last one ended.  How many of those there are is bounded by the profile; after that an
-operator has to ask.
+operator has to ask.  A node that stays silent gets the next step of its ladder
+(:mod:`gateway.service.rescue.climbs`), and so does one that was found silent without
+being wounded.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from flashers.api import ProbeCost, Role, Seen
+from flashers.api import FirmwareImage, ProbeCost, Role, Seen, Stalled
+from flashers.api.errors import NodeSilent
 from gateway.attempt.advance import recovery_of
+from gateway.attempt.looking import trouble_of
 from gateway.attempt.telling import phase_told
 from gateway.model.records import Observation, Record
 from gateway.service.looking import look
+from gateway.service.rescue.climbs import Answer, Climbs
 from gateway.service.site import Site
-from transports.errors import TenderError
+from transports.errors import LinkBusy, LinkDenied, LinkError, TenderError
 
 log = logging.getLogger("tender.recovery")
 
 _FIRST_LOOK_S = 5.0
 _LAST_LOOK_S = 600.0
-_TICK_S = 1.0
-"""No more often than this is anybody looked at."""
+_SOON_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class _Patient:
+    """A node that is looked after; ``wound`` is the attempt that left it wounded, if one did."""
+
+    node: str
+    wound: Record | None = None
 
 
 class Recovery:
-    """Looks after the wounded."""
+    """Looks after the wounded and the silent."""
 
     def __init__(
         self,
         site: Site,
+        climbs: Climbs,
         found: Callable[[Record], None],
         busy: Callable[[str], bool],
         first_look: float = _FIRST_LOOK_S,
     ) -> None:
         self._site = site
+        self._climbs = climbs
         self._found = found
         self._busy = busy
         self._first_look = first_look
         self._next: dict[str, float] = {}
         self._pause: dict[str, float] = {}
         self._looking: set[str] = set()
+        self._asked: set[str] = set()
         self._wake = asyncio.Event()
 
+    async def run(self) -> None:
+        """Work for ever; ends only by cancellation.  Nothing ticks while nobody is ill."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._wake.clear()
+                quiet = self._look_around(group)
+                try:
+                    async with asyncio.timeout(quiet):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+
     def wake(self) -> None:
-        """An attempt has ended: somebody may be wounded now, or free to be looked at."""
+        """Somebody may be ill, or may be looked at again."""
         self._wake.set()
 
-    async def run(self) -> None:
-        """Work for ever; ends only by cancellation."""
-        async with asyncio.TaskGroup() as group:
-            await self._look_around(group)
+    def look_now(self, node: str) -> None:
+        """Somebody wants this one looked at at once, however often that was in vain."""
+        self._asked.add(node)
+        self._pause[node] = self._first_look
+        self._next[node] = asyncio.get_running_loop().time()
+        self._wake.set()
 
-    async def _look_around(self, group: asyncio.TaskGroup) -> None:
-        while True:
-            self._wake.clear()
-            wounded = self._site.inventory.wounded()
-            names = {record.node for record in wounded}
-            for node in self._next.keys() - names - self._looking:
-                del self._next[node], self._pause[node]
-            for record in wounded:
-                if record.node not in self._looking and self._due(record):
-                    # Each on its own: one that takes long keeps no other waiting.
-                    self._looking.add(record.node)
-                    group.create_task(self._contained(record))
-            try:
-                async with asyncio.timeout(self._quiet_for(wounded)):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+    def working(self, node: str) -> bool:
+        """Whether it is being looked at."""
+        return node in self._looking
 
-    def _quiet_for(self, wounded: list[Record]) -> float | None:
-        """Seconds until the next look is due; None while nobody is wounded."""
-        if not wounded:
+    def next_look_in(self, node: str) -> float | None:
+        """Seconds until the next look, None if none is planned."""
+        if node not in self._next:
             return None
-        now = asyncio.get_running_loop().time()
-        names = [record.node for record in wounded if record.node not in self._looking]
-        due = [self._next[node] - now for node in names if node in self._next and not self._busy(node)]
-        return max(_TICK_S, min([_LAST_LOOK_S, *due]))
+        return max(0.0, self._next[node] - asyncio.get_running_loop().time())
 
-    async def look(self, record: Record) -> Record | None:
-        """Look at a wounded node; the attempt that brings it back if it answers."""
-        site, node = self._site, record.node
-        channel = site.channel(node)
-        lease = site.leases.take(channel, f"a look at {node}")
-        if lease is None:
-            return None
-        try:
-            seen = await self._probe(record)
-        finally:
-            site.leases.give_back(lease)
-        if seen.role not in (Role.APP, Role.LOADER):
-            return None
-        await site.inventory.save_seen(node, Observation(seen, at=site.clock()))
-        again = await site.journal.create(lambda number: recovery_of(record, number), phase_told)
-        await site.known(again)
-        log.info("node=%s attempt=%d recovers=%d", node, again.id, record.id)
-        return again
-
-    async def _probe(self, record: Record) -> Seen:
-        stock = self._site.stock(record.profile)
-        targets = [(part.want, part.component) for part in record.parts]
-        targets += [(part.known_good, part.component) for part in record.parts if part.known_good]
-        candidates = [await stock.image(target, component) for target, component in targets]
-        return await look(self._site, record.node, ProbeCost.RESTARTS_APPLICATION, tuple(candidates))
-
-    def _due(self, record: Record) -> bool:
-        if self._busy(record.node) or record.node not in self._site.nodes:
-            return False
-        now = asyncio.get_running_loop().time()
-        pause = self._pause.setdefault(record.node, self._first_look)
-        return now >= self._next.setdefault(record.node, now + pause)
-
-    async def _contained(self, record: Record) -> None:
-        node = record.node
-        pause = self._pause[node] = min(self._pause[node] * 2, _LAST_LOOK_S)
-        try:
-            if await self._worn_out(record):
-                self._pause[node] = _LAST_LOOK_S
-            else:
-                again = await self.look(record)
-                if again is not None:
-                    self._found(again)
-        except TenderError as error:
-            log.info("node=%s still=%s", node, error.code)
-        except Exception:
-            log.exception("node=%s cannot be looked at", node)
-        finally:
-            self._looking.discard(node)
-            self._next[node] = asyncio.get_running_loop().time() + pause
-            self._wake.set()
-
-    async def _worn_out(self, record: Record) -> bool:
+    async def worn_out(self, record: Record) -> bool:
         """Whether as many recoveries as the profile allows have ended wounded again."""
         bound = self._site.node_types.get(record.profile).profile.bounds.recoveries
         count, earlier = 0, record
@@ -144,3 +105,148 @@ class Recovery:
                 break
             earlier = before
         return count >= bound
+
+    async def look(self, record: Record) -> Record | None:
+        """Look at a wounded node; the attempt that brings it back if it answers."""
+        seen = await self._seen(_Patient(record.node, record))
+        return await self._recovers(record, seen) if _answers(seen) else None
+
+    def _patients(self) -> list[_Patient]:
+        wounded = [_Patient(record.node, record) for record in self._site.inventory.wounded()]
+        names = {patient.node for patient in wounded}
+        return wounded + [_Patient(node) for node in self._climbs.silent() if node not in names]
+
+    def _look_around(self, group: asyncio.TaskGroup) -> float | None:
+        """Begin the looks that are due; seconds until the next one is."""
+        patients = self._patients()
+        names = {patient.node for patient in patients}
+        for node in self._next.keys() - names - self._looking:
+            del self._next[node]
+            self._pause.pop(node, None)
+        now, quiet = asyncio.get_running_loop().time(), None
+        for patient in patients:
+            node = patient.node
+            if node in self._looking or self._busy(node) or node not in self._site.nodes:
+                continue
+            pause = self._pause.setdefault(node, self._first_look)
+            left = self._next.setdefault(node, now + pause) - now
+            if left <= 0:
+                # Each on its own: one that takes long keeps no other waiting.
+                self._looking.add(node)
+                group.create_task(self._contained(patient))
+            else:
+                quiet = max(_SOON_S, left if quiet is None else min(quiet, left))
+        return quiet
+
+    async def _contained(self, patient: _Patient) -> None:
+        node, asked = patient.node, patient.node in self._asked
+        self._asked.discard(node)
+        pause = self._pause[node] = min(self._pause[node] * 2, _LAST_LOOK_S)
+        try:
+            if patient.wound is not None and not asked and await self.worn_out(patient.wound):
+                self._pause[node] = _LAST_LOOK_S
+            else:
+                await self._look_after(patient)
+        except TenderError as error:
+            log.info("node=%s still=%s", node, error.code)
+        except Exception:
+            log.exception("node=%s cannot be looked at", node)
+        finally:
+            self._looking.discard(node)
+        step = self._climbs.next_in(node)
+        now = asyncio.get_running_loop().time()
+        if self._next.get(node, 0.0) <= now or node not in self._asked:
+            self._next[node] = now + (pause if step is None else min(pause, max(step, 1.0)))
+        self._wake.set()
+
+    async def _look_after(self, patient: _Patient) -> None:
+        node = patient.node
+        answer = await self._answer(patient)
+        if answer.answered:
+            await self._climbs.answered(node)
+        elif answer.looked:
+            why = "wounded" if patient.wound is not None else "silent"
+            await self._climbs.unanswered(node, why, answer.trouble, lambda: self._answer(patient))
+
+    async def _answer(self, patient: _Patient) -> Answer:
+        """Look once, and take up what is to be done if it answers.
+
+        Raises:
+            TenderError: it could not be looked at, which says nothing of the node.
+        """
+        node = patient.node
+        if self._busy(node):
+            return Answer(looked=False)
+        try:
+            seen = await self._seen(patient)
+        except TenderError as error:
+            if not _is_silence(error):
+                raise
+            return Answer(trouble=trouble_of(error))
+        if seen is None:
+            return Answer(looked=False)
+        if not _answers(seen):
+            return Answer()
+        if patient.wound is not None:
+            self._found(await self._recovers(patient.wound, seen))
+        else:
+            await self._site.inventory.save_seen(node, self._stamped(seen))
+        return Answer(answered=True)
+
+    async def _seen(self, patient: _Patient) -> Seen | None:
+        """What it shows; None if its link cannot be had now."""
+        site, node = self._site, patient.node
+        lease = site.leases.take(site.channel(node), f"a look at {node}")
+        if lease is None:
+            return None
+        try:
+            images = await self._images(patient)
+            return await look(site, node, ProbeCost.RESTARTS_APPLICATION, images)
+        finally:
+            site.leases.give_back(lease)
+
+    async def _recovers(self, record: Record, seen: Seen | None) -> Record:
+        site, node = self._site, record.node
+        if seen is not None:
+            await site.inventory.save_seen(node, self._stamped(seen))
+        again = await site.journal.create(lambda number: recovery_of(record, number), phase_told)
+        await site.known(again)
+        log.info("node=%s attempt=%d recovers=%d", node, again.id, record.id)
+        return again
+
+    def _stamped(self, seen: Seen) -> Observation:
+        at = self._site.clock()
+        evidence = tuple(replace(piece, at=piece.at or at) for piece in seen.evidence)
+        return Observation(replace(seen, evidence=evidence), at=at)
+
+    async def _images(self, patient: _Patient) -> tuple[FirmwareImage, ...]:
+        """What it may hold, to compare its flash with."""
+        if patient.wound is None:
+            return await self._familiar(patient.node)
+        stock, parts = self._site.stock(patient.wound.profile), patient.wound.parts
+        targets = [(part.want, part.component) for part in parts]
+        targets += [(part.known_good, part.component) for part in parts if part.known_good]
+        return tuple([await stock.image(target, component) for target, component in targets])
+
+    async def _familiar(self, node: str) -> tuple[FirmwareImage, ...]:
+        site, found = self._site, list[FirmwareImage]()
+        profile = site.nodes[node].profile
+        for table in site.node_types.get(profile).profile.components:
+            target = site.inventory.known_goods(node).get(table.id)
+            if target is not None:
+                try:
+                    found.append(await site.stock(profile).image(target, table.value()))
+                except TenderError as error:
+                    log.info("node=%s candidate=%s", node, error.code)
+        return tuple(found)
+
+
+def _answers(seen: Seen | None) -> bool:
+    return seen is not None and seen.role in (Role.APP, Role.LOADER)
+
+
+def _is_silence(error: TenderError) -> bool:
+    """Whether it says that the node, or the way to it, is dead; not that somebody else has its port."""
+    if isinstance(error, LinkError):
+        return not isinstance(error, LinkBusy | LinkDenied)
+    return isinstance(error, NodeSilent | Stalled)

@@ -1,6 +1,5 @@
 """Everything that the parts of the service share: where things are kept, and how nodes are reached."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,8 +13,10 @@ from gateway.config.model import Config, NodeTable
 from gateway.journal import Journal
 from gateway.model.records import Record
 from gateway.releases.shelf import ReleaseShelf
+from gateway.service.identity.keeper import IdentityKeeper
 from gateway.service.inventory import Inventory
-from gateway.service.leases import Leases
+from gateway.service.links.leases import Leases
+from gateway.service.links.naming import channel_of
 from gateway.service.node_types import NodeTypes
 from gateway.service.stock import Pins, Stock
 from gateway.trust.policy import TrustPolicy
@@ -39,12 +40,13 @@ class Site:
     clock: Clock
     hooks: Callable[[str], Hook]
     pins: Pins
+    identities: IdentityKeeper
     leases: Leases = field(default_factory=Leases)
 
     @property
     def nodes(self) -> Mapping[str, NodeTable]:
-        """The configured nodes."""
-        return self.config.nodes
+        """Every node of this gateway."""
+        return self.inventory.roster.tables
 
     def stock(self, profile: str) -> Stock:
         """The artifacts as nodes of this profile see them.  Raises as ``NodeTypes.get``."""
@@ -61,10 +63,7 @@ class Site:
 
     def channel(self, node: str) -> str:
         """What a lease of this node's link is for: one port has one, by whatever names it is configured."""
-        spec = self.link(node)
-        if spec.scheme != "uart":
-            return spec.channel
-        return f"{spec.scheme}:{os.path.realpath(spec.target)}"
+        return channel_of(self.link(node))
 
     async def refresh_pins(self) -> None:
         """Ask the journal again what must stay."""

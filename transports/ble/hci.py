@@ -6,6 +6,7 @@ is the same code that runs over BlueZ, and it is as unbounded in its writes with
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any, cast
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 
 ATT_MTU = 517
 """What BlueZ asks for; the node's own limit is usually smaller."""
-_GONE = (BaseBumbleError, asyncio.CancelledError)
 
 
 class Passkeys(PairingDelegate):
@@ -90,9 +90,15 @@ class HciAdapter:
     async def connect(self, address: hci.Address, timeout: float) -> Connection:
         """One at a time, as a controller has one initiator (Core Specification, Vol 6, Part B, 4.4.4)."""
         async with self._connecting:
-            return await self.device.connect(
-                address, own_address_type=hci.OwnAddressType.PUBLIC, timeout=timeout
-            )
+            try:
+                return await self.device.connect(
+                    address, own_address_type=hci.OwnAddressType.PUBLIC, timeout=timeout
+                )
+            except asyncio.CancelledError:
+                # bumble leaves the controller trying, and it has one initiator only.
+                with contextlib.suppress(BaseBumbleError):
+                    await self.device.host.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
+                raise
 
     def _heard(self, advertisement: Advertisement) -> None:
         for scanner in list(self._scanners):

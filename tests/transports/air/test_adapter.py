@@ -1,0 +1,175 @@
+"""One adapter, shared: one scan, one connect at a time, a cap, and troubles with names."""
+
+import asyncio
+
+import pytest
+
+from tests.transports.air.rig import SERVICE, VALUE, Rig, persona, rig
+from transports.ble.adapter import Adapter
+from transports.ble.backend import HciBackend
+from transports.ble.errors import AdapterFull, AdapterHung, GattRefused, NodeNotHeard, PairingFailed
+from transports.errors import LinkError, LinkLost
+from transports.gatt import GattLink
+from transports.virtual.air.timing import RADIO
+from transports.virtual.clock import run_virtual
+
+
+def adapter(here: Rig, links: int | None = None) -> Adapter:
+    return Adapter(HciBackend(here.adapter), "main", links=links)
+
+
+def address(number: int = 1) -> str:
+    return persona(number).address
+
+
+def test_a_link_is_written_read_and_listened_to() -> None:
+    async def main() -> None:
+        async with rig() as here:
+            link = await adapter(here).connect(address(), within=5.0)
+            assert isinstance(link, GattLink)
+            assert link.has(VALUE)
+            assert not link.has(SERVICE)
+            assert link.room(VALUE) == 244
+            assert await link.read(VALUE) == b"a value"
+            await link.subscribe(VALUE)
+            await link.write(VALUE, b"abc", response=False)
+            assert await link.heard() == (VALUE, (3).to_bytes(4, "big"))
+            with pytest.raises(GattRefused) as refused:
+                await link.write(VALUE, b"no", response=True)
+            assert refused.value.att_error == 0x80
+            await link.aclose()
+            await link.aclose()
+            with pytest.raises(LinkLost):
+                await link.read(VALUE)
+
+    run_virtual(main())
+
+
+def test_what_was_heard_before_the_end_is_still_handed_out() -> None:
+    async def main() -> None:
+        async with rig() as here:
+            link = await adapter(here).connect(address(), within=5.0)
+            await link.subscribe(VALUE)
+            for _ in range(3):
+                await link.write(VALUE, b"x", response=False)
+            await here.nodes[0].has(3)
+            waiting = asyncio.create_task(asyncio.sleep(2 * RADIO.interval))
+            await waiting
+            here.radios[0].hang_up()
+            await asyncio.sleep(1)
+            assert [int.from_bytes((await link.heard())[1], "big") for _ in range(3)] == [1, 2, 3]
+            with pytest.raises(LinkLost):
+                await link.heard()
+
+    run_virtual(main())
+
+
+def test_a_listener_hears_at_once_that_the_node_went_away() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with rig() as here:
+            one = adapter(here)
+            link = await one.connect(address(), within=5.0)
+            await link.subscribe(VALUE)
+            began = loop.time()
+            loop.call_later(1.0, here.radios[0].hang_up)
+            with pytest.raises(LinkLost):
+                await link.heard()
+            assert loop.time() - began < 1.1
+            assert not one.open_links
+
+    run_virtual(main())
+
+
+def test_a_node_that_is_not_there_is_said_to_be_unheard() -> None:
+    async def main() -> None:
+        async with rig() as here:
+            with pytest.raises(NodeNotHeard) as unheard:
+                await adapter(here).connect("C0:00:00:00:00:77", within=5.0)
+            assert unheard.value.code == "ble-not-heard"
+            assert not here.adapter.device.is_scanning
+
+    run_virtual(main())
+
+
+def test_no_more_links_than_the_adapter_carries() -> None:
+    async def main() -> None:
+        async with rig(*(persona(number) for number in range(1, 5))) as here:
+            one = adapter(here, links=3)
+            links = [await one.connect(address(number), within=5.0) for number in (1, 2, 3)]
+            with pytest.raises(AdapterFull):
+                await one.connect(address(4), within=5.0)
+            await links[0].aclose()
+            assert await (await one.connect(address(4), within=5.0)).read(VALUE) == b"a value"
+
+    run_virtual(main())
+
+
+def test_eight_at_once_are_all_reached() -> None:
+    async def main() -> None:
+        async with rig(*(persona(number) for number in range(1, 9))) as here:
+            one = adapter(here, links=8)
+            links = await asyncio.gather(*(one.connect(address(n), within=10.0) for n in range(1, 9)))
+            assert len(one.open_links) == 8
+            assert [await link.read(VALUE) for link in links] == [b"a value"] * 8
+            await one.aclose()
+            assert not one.open_links
+
+    run_virtual(main())
+
+
+def test_a_node_that_moves_away_while_it_is_connected_to_is_tried_again_and_named() -> None:
+    async def main() -> None:
+        async with rig() as here:
+            one = adapter(here)
+            async with one.scanning():
+                await one.hear(lambda sighting: sighting.address == address(), within=5.0)
+                controller = here.radios[0].controller
+                assert controller is not None
+                # It is heard once more, and then gone.
+                here.air.set_rssi(here.controller, controller, -91)
+                sighting = await one.hear(lambda heard: heard.rssi == -91, within=5.0)
+                here.air.set_power(controller, on=False)
+                with pytest.raises(LinkError, match="cannot be connected to"):
+                    await one._connect(sighting, passkey=None, pair=False)
+                here.air.set_power(controller, on=True)
+                link = await one.connect(address(), within=5.0)
+                assert await link.read(VALUE) == b"a value"
+
+    run_virtual(main())
+
+
+def test_a_wrong_passkey_is_told_as_such() -> None:
+    async def main() -> None:
+        async with rig(persona(secured=True, passkey=123456)) as here:
+            with pytest.raises(PairingFailed):
+                await adapter(here).connect(address(), within=5.0, passkey=111111, pair=True)
+            link = await adapter(here).connect(address(), within=5.0, passkey=123456, pair=True)
+            await link.write(VALUE, b"x", response=True)
+
+    run_virtual(main())
+
+
+def test_a_deaf_scanner_is_noticed_and_the_adapter_switched_off_and_on() -> None:
+    async def main() -> None:
+        async with rig() as here:
+            one = adapter(here)
+            async with one.scanning():
+                await one.hear(lambda _: True, within=5.0)
+                here.controller.le_scan_enable = False  # as some controllers do by themselves
+                with pytest.raises(AdapterHung):
+                    await one.hear(lambda _: True, within=90.0)
+                assert one.power_cycles == 1
+                assert (await one.hear(lambda _: True, within=5.0)).address == address()
+
+    run_virtual(main())
+
+
+def test_an_adapter_that_hangs_is_named() -> None:
+    async def main() -> None:
+        async with rig() as here:
+            here.controller.hung = True
+            with pytest.raises(AdapterHung):
+                await adapter(here).connect(address(), within=5.0)
+
+    run_virtual(main())

@@ -53,6 +53,18 @@ class Database:
         """
         return await self._submit(lambda: self._in_transaction(work), committed)
 
+    async def snapshot(self, target: Path) -> None:
+        """Copy the file as it is at one moment to a new one, between two transactions.
+
+        Raises:
+            JournalFull, JournalError: there is no copy, or half of one.
+        """
+        await self._submit(lambda: self._snapshot(target))
+
+    async def turn(self) -> None:
+        """Return when all that was asked before is done: a sign of life of the journal's thread."""
+        await self._submit(lambda: None)
+
     async def close(self) -> None:
         """Close, after all that was asked before; allowed more than once."""
         if self._connection is not None:
@@ -90,6 +102,11 @@ class Database:
             raise
         self._connection = connection
 
+    def _snapshot(self, target: Path) -> None:
+        if self._connection is None:
+            raise JournalError("the journal is closed")
+        _copy(self._connection, target)
+
     def _close(self) -> None:
         # In the worker's turn: what a cancelled caller left behind is still done before.
         if self._connection is not None:
@@ -109,6 +126,38 @@ class Database:
                 connection.execute("ROLLBACK")
             raise
         return result
+
+
+def copy_closed(source: Path, target: Path) -> None:
+    """Copy a journal that nobody has open; it stays in its shape.
+
+    Raises:
+        JournalTooNew: a newer Tender wrote it.
+        JournalError: it is damaged, or is no journal.
+    """
+    _checked_version(source)
+    try:
+        connection = sqlite3.connect(source, isolation_level=None)
+        try:
+            _copy(connection, target)
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        raise _named(error) from error
+
+
+def newest_shape() -> int:
+    """The number of the newest step that this Tender knows."""
+    return migrations()[-1][0]
+
+
+def _copy(connection: sqlite3.Connection, target: Path) -> None:
+    copy = sqlite3.connect(target, isolation_level=None)
+    try:
+        copy.execute("PRAGMA synchronous = OFF")  # whoever wants it to last syncs what is made of it
+        connection.backup(copy)  # all at once: nothing is written between two of its pages
+    finally:
+        copy.close()
 
 
 def _tell(job: "asyncio.Future[T]", done: Callable[[T], None]) -> None:

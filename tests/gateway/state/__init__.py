@@ -1,0 +1,1 @@
+"""Exports of the state: sealed, opened, taken in; and what becomes of bad ones."""

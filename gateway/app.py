@@ -10,7 +10,7 @@ from typing import cast
 
 from gateway.artifacts.backups import BackupStore
 from gateway.artifacts.fetch import Fetcher
-from gateway.artifacts.files import make_folder
+from gateway.artifacts.files import make_folder, off_loop
 from gateway.artifacts.store import ArtifactStore
 from gateway.attempt.health import Hook
 from gateway.attempt.ports import Clock
@@ -33,9 +33,13 @@ from gateway.service.nodes.roster import Roster
 from gateway.service.shapes import Shapes
 from gateway.service.seeing.upstream import trouble_of
 from gateway.service.site import Site
+from gateway.service.standing.manager import ServiceManager
 from gateway.service.stock import Pins
+from gateway.state.exporting import clear_work
+from gateway.state.importing import settle
 from gateway.trust.policy import TrustPolicy
 from gateway.upstream.port import Upstream
+from transports.errors import TenderError
 from transports.open import open_link
 
 log = logging.getLogger("tender.app")
@@ -43,6 +47,8 @@ log = logging.getLogger("tender.app")
 _LAST_WORDS_S = 3.0
 """How long a stopping service waits for its last events to be acknowledged."""
 _LAST_WORDS_TICK_S = 0.05
+_AGAIN_S = 15.0
+"""Until what a full disk did not take is tried again."""
 
 
 async def make_site(
@@ -67,6 +73,8 @@ async def make_site(
     registry = registry or Registry()
     make_folder(config.state)
     stack.enter_context(only_one(config.state))
+    await off_loop(lambda: settle(config.state))
+    await off_loop(lambda: clear_work(config.state))
     journal = Journal(database(config.state / "journal.sqlite"), config.gateway.name, clock)
     await journal.open()
     stack.push_async_callback(journal.close)
@@ -75,7 +83,7 @@ async def make_site(
     )
     node_types = node_types or NodeTypes(load_profiles(config.profiles, registry))
     pins = Pins(await journal.pinned())
-    roster = Roster(config.nodes, await journal.kept())
+    roster = Roster(config.nodes, await journal.kept(), await journal.uncleared())
     inventory = Inventory(journal, roster, Shapes(node_types))
     store = await ArtifactStore.open(config.state / "store", cap=config.store.max_bytes, pinned=pins)
     fetcher = Fetcher(store)
@@ -106,9 +114,10 @@ async def make_site(
 
 
 async def serve(
-    config: Config, *, ready: Callable[[], None] = lambda: None, first_look_s: float = 5.0
+    config: Config, *, manager: ServiceManager | None = None, first_look_s: float = 5.0
 ) -> int:
     """Run the service until it is asked to stop; the answer is the exit code."""
+    manager = manager or ServiceManager()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -126,13 +135,16 @@ async def serve(
         else:
             jobs.append(_nobody_listens(gateway))
         tasks = [asyncio.ensure_future(job) for job in jobs]
-        ready()
+        manager.ready(gateway.standing.sentence())
+        alive = manager.run(gateway.site.journal.database.turn, gateway.standing.sentence)
+        tasks.append(asyncio.ensure_future(alive))
         log.info("ready: %d nodes, %d open attempts", len(gateway.site.nodes), gateway.supervisor.depth)
         waiter = asyncio.ensure_future(stop.wait())
         await asyncio.wait([waiter, *tasks], return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
-        await gateway.stop()
-        await _let_upstream_finish(gateway, tasks[1:])
+        async with manager.stopping(gateway.standing.farewell()):
+            await gateway.stop()
+            await _let_upstream_finish(gateway, tasks[1:])
         waiter.cancel()
         for task in tasks:
             task.cancel()
@@ -153,7 +165,11 @@ def _upstream(config: Config) -> Upstream | None:
 async def _nobody_listens(gateway: Gateway) -> None:
     """Without an upstream, events count as told: the journal keeps the newest."""
     while True:
-        await gateway.site.journal.nothing_listens()
+        try:
+            await gateway.site.journal.nothing_listens()
+        except TenderError as error:  # a full disk, most likely: that ends nothing
+            log.info("events are not marked as told: %s", error.code)
+            await asyncio.sleep(_AGAIN_S)
         await gateway.site.journal.news()
 
 

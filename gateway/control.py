@@ -20,6 +20,11 @@ from gateway.model.views import (
     ReleaseView,
     Status,
 )
+from gateway.verbs.nodes import NodeVerbs
+from gateway.verbs.rescue import RescueVerbs
+from gateway.verbs.rollout import RolloutVerbs
+from gateway.verbs.seeing import SeeingVerbs
+from gateway.verbs.standing import StandingVerbs
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,19 @@ class DeploymentPolicy:
     """How a deployment goes about it; None takes the configuration's or the profile's value."""
 
     no_rollback: str | None = None
-    """``refuse`` or ``allow`` nodes that cannot go back."""
+    """``refuse`` or ``allow`` nodes that cannot go back; ``canary-only``: one of a type until it is proved."""
     soak: float | None = None
     soak_after: float | None = None
     deadline_s: float | None = None
     """Seconds after which nodes that were not begun are ``not-reached``."""
     max_in_parallel: int | None = None
+    all_at_once: bool = False
+    """No waves, and nothing stops it by itself."""
+    waves: tuple[int, ...] | None = None
+    stop_in_a_row: int | None = None
+    stop_share: float | None = None
+    beyond_budget: bool = False
+    """Nodes whose budget is used up are updated all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,31 @@ class Progress:
 
 class Control(Protocol):
     """The gateway's own verbs."""
+
+    @property
+    def rescue(self) -> RescueVerbs:
+        """Steps from outside, for nodes that do not answer."""
+        ...
+
+    @property
+    def rollout(self) -> RolloutVerbs:
+        """Waves, pauses, holds and budgets."""
+        ...
+
+    @property
+    def roster(self) -> NodeVerbs:
+        """Who belongs here, and what of it is still true."""
+        ...
+
+    @property
+    def standing(self) -> StandingVerbs:
+        """Draining, switching off, and what nodes are heard to say."""
+        ...
+
+    @property
+    def seeing(self) -> SeeingVerbs:
+        """Whether anything is broken, what happened, and what passed on a link."""
+        ...
 
     async def status(self) -> Status:
         """The gateway at a glance."""

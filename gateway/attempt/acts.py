@@ -58,7 +58,10 @@ class Acts:
             case Revert():
                 return await self._flasher.rollback(verbs.Revert(self._components))
             case Restart():
-                await self._session.reset(self._around.node_type.profile.reset)
+                if self._around.restart is not None:
+                    await self._around.restart(self._ledger.record, self._session)
+                else:
+                    await self._session.reset(self._around.node_type.profile.reset)
                 self._looker.forgive_silence()
                 return None
             case _:
@@ -75,6 +78,9 @@ class Acts:
             await ledger.end()
             return None
         ledger.record = advance.prepared(ledger.record, seen, found)
+        if around.hearing is not None:
+            often = around.hearing.per_second(ledger.record.node)
+            ledger.record = replace(ledger.record, data_rate=often)
         # Firmware that was just read back has a name only now: by it the node is looked at again.
         read_back = any(target.private for _, target in found.known_good)
         return None if read_back else seen
@@ -135,6 +141,7 @@ class Acts:
             self._looker.heard_from,
             self._around.hooks,
             self._around.node_type.declaration.probe_cost,
+            self._around.hearing,
         )
         try:
             wrong = None if step.late else await health.examine(patient, profile.health)
@@ -145,7 +152,8 @@ class Acts:
             await self._listen_from_a_restart()
             raise
         verdict = Verdict.PASSED if wrong is None else Verdict.FAILED
-        self._ledger.record = advance.checked(self._ledger.record, step, verdict, wrong)
+        judged = replace(self._ledger.record, judged_by=tuple(patient.judged_by) or record.judged_by)
+        self._ledger.record = advance.checked(judged, step, verdict, wrong)
         return seen
 
     async def _soak(self, patient: health.Patient, soak: float) -> tuple[Trouble | None, Seen]:
@@ -161,17 +169,36 @@ class Acts:
             await self._pause(min(left, profile.timing.soak_interval))
             if patient.probe_cost is ProbeCost.NONE:
                 seen = await health.look(patient)
-            wrong = await health.examine(replace(patient, seen=seen), checks)
+            wrong = await health.examine(replace(patient, seen=seen, soaking=True), checks)
             if wrong is not None:
                 return wrong, seen
         return None, seen
 
     async def _listen_from_a_restart(self) -> None:
-        """Nobody listened when the node restarted: restart it, and listen this time."""
-        self._looker.listen()
-        if self._ledger.record.rules.trial_boot:
-            # It is taken back by this, and started once more: the bounds still hold.
-            await self._flasher.rollback(verbs.Revert(self._components))
+        """Nobody listened when the node restarted: restart it, and listen this time.
+
+        What it printed then is gone.  Unless it really restarts, waiting for the line again would
+        hold against a good image that nobody was there; then there is no verdict.  How often this
+        is done is bounded by the starts of the check, which are journalled before it begins.
+
+        Raises:
+            ConsoleNotHeard: nothing restarts it from here.
+        """
+        record, looker = self._ledger.record, self._looker
+        looker.listen()
+        try:
+            if any(facts.on_trial(record, part, looker.last) for part in record.parts):
+                # It is taken back by this, and started once more: the bounds still hold.
+                await self._flasher.rollback(verbs.Revert(self._components))
+            elif not await self._session.restarts(self._around.node_type.profile.reset):
+                raise health.ConsoleNotHeard(
+                    "nobody listened when it restarted, and nothing restarts it from here",
+                    remedy="Give the profile a `reset` that the link can drive.",
+                )
+        except BaseException:
+            looker.heard_from = None
+            raise
+        looker.forgive_silence()
 
     @property
     def _components(self) -> tuple[Component, ...]:

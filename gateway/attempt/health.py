@@ -8,17 +8,19 @@ import asyncio
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from flashers.api import Flasher, NodeSilent, Probe, ProbeCost, Seen
 from flashers.api.errors import PluginBug
 from gateway.attempt import facts
+from gateway.attempt.hearing import Hearing, data_comes, data_stays
 from gateway.attempt.session import HostSession
 from gateway.model.records import Record, Trouble
 from gateway.profiles.model import (
     CommandCheck,
     ConsoleLineCheck,
+    DataSeenCheck,
     DigestCheck,
     HealthCheck,
     HookCheck,
@@ -76,6 +78,11 @@ class Patient:
     heard_from: int | None
     hooks: Callable[[str], Hook]
     probe_cost: ProbeCost
+    hearing: Hearing | None = None
+    soaking: bool = False
+    """Whether it was well before, and is only looked after."""
+    judged_by: list[str] = field(default_factory=list)
+    """Filled in with what a check rested on, where that is not the same each time."""
 
 
 async def examine(patient: Patient, checks: tuple[HealthCheck, ...]) -> Trouble | None:
@@ -124,8 +131,20 @@ async def _ask(patient: Patient, check: HealthCheck) -> str | None:
             return await _probes(patient, count, over)
         case HookCheck():
             return await _hook(patient, check)
+        case DataSeenCheck():
+            return await _data_seen(patient, check)
         case _:
             assert_never(check)
+
+
+async def _data_seen(patient: Patient, check: DataSeenCheck) -> str | None:
+    record = patient.record
+    if patient.soaking:
+        return data_stays(patient.hearing, record.node, check)
+    wrong, rests_on = await data_comes(patient.hearing, record.node, check, record.data_rate)
+    if rests_on:
+        patient.judged_by.append(rests_on)
+    return wrong
 
 
 def _version(patient: Patient) -> str | None:

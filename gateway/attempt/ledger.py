@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from flashers.api import RollbackKind
 from flashers.api.errors import PluginBug
 from gateway.attempt.health import Hook
+from gateway.attempt.hearing import Hearing
+from gateway.attempt.identity import Keeper
 from gateway.attempt.ports import Artifacts, AttemptJournal, Clock, NodeType, WaysBack
 from gateway.attempt.session import HostSession
 from gateway.attempt.telling import done_told, phase_told
@@ -27,6 +29,14 @@ class Surroundings:
     clock: Clock
     hooks: Callable[[str], Hook]
     proved_way_back: Callable[[Record, RollbackKind], Awaitable[None]] | None = None
+    keeper: Keeper | None = None
+    """Makes sure that it is the node that is meant; without one nobody knows who is known."""
+    hearing: Hearing | None = None
+    """Who hears the node's own data."""
+    restart: Callable[[Record, HostSession], Awaitable[None]] | None = None
+    """Restarts a node that fell silent by its ladder; without it that is the profile's ``reset``."""
+    held: Callable[[], bool] = lambda: False
+    """Whether a node that is untouched stays so, because nothing new is to be begun."""
 
 
 class Ledger:

@@ -13,6 +13,7 @@ from flashers.api import Flasher, RollbackKind, Seen
 from gateway.attempt import advance
 from gateway.attempt.acts import Acts
 from gateway.attempt.decide import decide
+from gateway.attempt.exposure import Exposure
 from gateway.attempt.guard import Guard, Interrupted
 from gateway.attempt.ledger import Ledger, Surroundings
 from gateway.attempt.looking import Images, Looker, trouble_of
@@ -56,6 +57,7 @@ class Runner:
         self._acts = Acts(self._ledger, self.flasher, session, around, self._looker, images, self._pause)
         self._fresh: Seen | None = None
         self._step: Step | None = None
+        self._exposure = Exposure(record)
         self._nudge = asyncio.Event()
 
     @property
@@ -66,8 +68,7 @@ class Runner:
     @property
     def exposed(self) -> bool:
         """Whether the node may have no firmware that runs right now."""
-        single = not self.record.rules.separate
-        return single and self.record.touched and isinstance(self._step, Transfer)
+        return self._exposure.open and not self.record.done
 
     async def run(self) -> Record:
         """Go on until the attempt has ended; the ended record is in the journal by then.
@@ -103,6 +104,7 @@ class Runner:
         fresh, self._fresh = self._fresh, None
         observation = await self._looker.look(fresh)
         self._ledger.record = advance.noticed(self.record, observation.seen)
+        self._exposure.seen(self.record, observation.seen)
         step = decide(self.record, observation)
         match step:
             case Finish():
@@ -122,13 +124,17 @@ class Runner:
 
     async def _do(self, step: Step, seen: Seen) -> None:
         ledger, before = self._ledger, self.record.phase
+        self._exposure.begins(self.record, step, held=self._around.held())
         ledger.record = advance.begin(self.record, step)
+        if isinstance(step, Transfer):
+            ledger.record = replace(self.record, erases=self.record.erases + 1)
         await ledger.save(told=self.record.phase is not before)
         log.info("node=%s attempt=%d phase=%s", self.record.node, self.record.id, self.record.phase)
         self._step = step
         try:
             work = self._acts.perform(step, seen)
             self._fresh = await self._guard.do(work, may_be_quiet=isinstance(step, CheckHealth))
+            self._exposure.done(step)
             if not self.record.done:
                 ledger.record = advance.succeed(self.record, step)
         except Interrupted:

@@ -13,7 +13,8 @@ from contextlib import suppress
 from flashers.api import Console, Identity, IdentityChanged, ResetKind, Role
 from gateway.attempt.watched import WatchedLink
 from transports.console import Console as Lines
-from transports.errors import LinesUnsupported
+from transports.counters import LinkCounters
+from transports.errors import LinesUnsupported, LinkError
 from transports.links import ByteLink, LinkSpec
 from transports.recorder import FlightRecorder
 from transports.tap import TappedLink
@@ -36,18 +37,22 @@ class HostSession:
         *,
         identity: Identity | None = None,
         progress: Callable[[int, int], None] | None = None,
+        counters: LinkCounters | None = None,
     ) -> None:
         self._node = node
         self._spec = spec
         self._opener = opener
         self._known = identity
         self._report = progress
+        self._counters = counters if counters is not None else LinkCounters()
         self._loop = asyncio.get_running_loop()
         self._watched: WatchedLink | None = None
         self._link: TappedLink | None = None
         self._lines = Lines()
         self.recorder = FlightRecorder()
         self.identity: Identity | None = None
+        self.identified = False
+        """Whether it was made sure, since the link was opened, that it is the node that is meant."""
         self.bytes_sent = 0
         self.done = 0
         self.total = 0
@@ -73,7 +78,8 @@ class HostSession:
         if self._watched is not None and self._watched.lost:
             await self.close()
         if self._link is None:
-            self._watched = WatchedLink(await self._opener(self._spec), self._alive)
+            self.identified = False
+            self._watched = WatchedLink(await self._opened(), self._alive, self._counters)
             self._link = TappedLink(self._watched, recorder=self.recorder, console=self._lines)
             self._alive()
         return self._link
@@ -82,13 +88,24 @@ class HostSession:
         """Give the link back."""
         if self._link is not None:
             link, self._link = self._link, None
+            self._counters.closed()
             await link.aclose()
+
+    async def _opened(self) -> ByteLink:
+        try:
+            link = await self._opener(self._spec)
+        except LinkError as error:
+            self._counters.failed(error)
+            raise
+        self._counters.opened()
+        return link
 
     def expect(self, identity: Identity) -> None:
         """Compare who answers with who is known here."""
         self.identity = identity
-        if self._known is not None and self._known.value != identity.value:
-            raise IdentityChanged(f"{identity.value} answers here, and {self._known.value} is known")
+        known = self._known
+        if known is not None and known.strength is identity.strength and known.value != identity.value:
+            raise IdentityChanged(f"{identity.value} answers here, and {known.value} is known")
 
     def lines(self) -> Console:
         """The node's console."""
@@ -96,6 +113,7 @@ class HostSession:
 
     async def reset(self, kind: ResetKind) -> None:
         """Restart the node by the port's lines, or by opening the port again."""
+        self._counters.reset()
         if kind is not ResetKind.NONE:
             link = await self.open()
             with suppress(LinesUnsupported):
@@ -104,6 +122,17 @@ class HostSession:
         # A port whose lines cannot be driven: Linux raises them on every open.
         await self.close()
         await self.open()
+
+    async def restarts(self, kind: ResetKind) -> bool:
+        """Restart the node by the port's lines; False where they cannot be driven, and nothing was done."""
+        if kind is ResetKind.NONE:
+            return False
+        link = await self.open()
+        try:
+            await self._pulse(link, kind)
+        except LinesUnsupported:
+            return False
+        return True
 
     async def _pulse(self, link: ByteLink, kind: ResetKind) -> None:
         dtr, rts = kind is ResetKind.DTR, kind is ResetKind.RTS
@@ -126,8 +155,9 @@ class HostSession:
         """A line for the trace."""
         self.recorder.note(self._loop.time(), text)
 
-    def _alive(self) -> None:
-        self.last_activity = self._loop.time()
+    def _alive(self) -> float:
+        self.last_activity = now = self._loop.time()
+        return now
 
 
 class _SessionConsole:

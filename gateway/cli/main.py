@@ -27,8 +27,8 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         "the nodes",
         (
             Command("nodes", "list the nodes and what they run", "gateway.cli.nodes"),
-            Command("node", "show one node in full", "gateway.cli.nodes"),
-            Command("probe", "look at a node now", "gateway.cli.nodes"),
+            Command("node", "show a node, take one in, replace, rename or label it", "gateway.cli.nodes"),
+            Command("probe", "look at a node now, or at all", "gateway.cli.probe"),
             Command("explain", "why a node is as it is, and what comes next", "gateway.cli.nodes"),
         ),
     ),
@@ -55,7 +55,14 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         "the gateway",
         (
             Command("serve", "run the gateway", "gateway.cli.serve"),
-            Command("status", "the gateway at a glance", "gateway.cli.status"),
+            Command("status", "is anything broken, did we do it, and what comes next", "gateway.cli.status"),
+            Command("events", "what happened and who ordered it", "gateway.cli.events"),
+            Command("trace", "what passed on a node's link", "gateway.cli.trace"),
+            Command("doctor", "look for what is wrong here, and say what to do", "gateway.cli.doctor"),
+            Command("support-bundle", "what to send to the vendor, without secrets", "gateway.cli.bundle"),
+            Command("drain", "begin nothing new, and tell when the plug may be pulled", "gateway.cli.standing"),
+            Command("undrain", "begin updates again", "gateway.cli.standing"),
+            Command("data", "say that a node's own data was heard", "gateway.cli.standing"),
             Command("config", "every value of the configuration, and where it is from", "gateway.cli.config"),
             Command("profiles", "check, list and show device profiles", "gateway.cli.profiles"),
             Command("flashers", "list the flashers and what they can do", "gateway.cli.flashers"),
@@ -109,6 +116,13 @@ def _run(arguments: list[str]) -> int:
         close = nearest(name, COMMANDS)
         hint = f"Did you mean `tender {close}`?  " if close else ""
         raise UsageError(f"there is no command {name!r}", remedy=f"{hint}`tender --help` lists them.")
+    if name == "node" and len(arguments) > 1 and not arguments[1].startswith("-"):
+        from gateway.cli.nodes import VERBS
+
+        if arguments[1] not in VERBS:
+            arguments.insert(1, "show")
+    if name == "attempt" and len(arguments) > 1 and arguments[1].isdecimal():
+        arguments.insert(1, "show")
     parser = Parser(prog="tender")
     subparsers = parser.add_subparsers(dest="command")
     import_module(COMMANDS[name].module).register(subparsers)
@@ -124,7 +138,7 @@ def _overview() -> str:
         "Keeps the firmware of the microcontrollers behind this gateway current, and proves it.",
     ]
     for title, commands in GROUPS:
-        lines += ["", f"{title}:", *(f"  {command.name:<12} {command.help}" for command in commands)]
+        lines += ["", f"{title}:", *(f"  {command.name:<14} {command.help}" for command in commands)]
     lines += [
         "",
         "tender COMMAND --help tells more, with an example.  tender --version tells the version.",

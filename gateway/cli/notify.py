@@ -1,6 +1,5 @@
 """Tell the service manager how we are (sd_notify(3)), where there is one."""
 
-import asyncio
 import os
 import socket
 
@@ -17,18 +16,3 @@ def notify(state: str) -> None:
             channel.sendto(state.encode(), address)
         except OSError:
             return  # who does not listen is not told
-
-
-def keep_watchdog_quiet() -> None:
-    """As long as the event loop turns, say so twice in each period of the watchdog (``WATCHDOG_USEC``)."""
-    period_us = os.environ.get("WATCHDOG_USEC", "")
-    if not period_us.isdigit() or int(period_us) == 0:
-        return
-    loop = asyncio.get_running_loop()
-    interval = int(period_us) / 2 / 1_000_000
-
-    def tell() -> None:
-        notify("WATCHDOG=1")
-        loop.call_later(interval, tell)
-
-    tell()

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from gateway.cli.config import add_config_flags, flags
-from gateway.cli.notify import keep_watchdog_quiet, notify
+from gateway.cli.notify import notify
 from gateway.cli.parsing import add_command, config_path
 
 
@@ -29,6 +29,7 @@ def register(subparsers: Any) -> None:
 def _serve(arguments: argparse.Namespace) -> int:
     from gateway.app import serve
     from gateway.config.load import load_config
+    from gateway.service.standing.manager import ServiceManager, watchdog_period
 
     said = flags(arguments)
     if arguments.log_level is not None:
@@ -37,12 +38,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     _start_log(loaded.config.log.level)
     for sentence in loaded.aside:
         logging.getLogger("tender.config").warning(sentence)
-
-    def ready() -> None:
-        notify("READY=1")
-        keep_watchdog_quiet()
-
-    return asyncio.run(serve(loaded.config, ready=ready))
+    manager = ServiceManager(notify, watchdog_period(os.environ, os.getpid()))
+    return asyncio.run(serve(loaded.config, manager=manager))
 
 
 def _start_log(level: str) -> None:

@@ -20,5 +20,17 @@ from gateway.journal.told import Told
 __all__ = ["Journal", "Told"]
 
 
-class Journal(OriginsBook, Attempts, DeploymentsBook, Nodes, RosterBook, KnownGoods, LinksBook, Rescues, Events, RolloutBook, Standings):
+class Journal(
+    OriginsBook,
+    Attempts,
+    DeploymentsBook,
+    Nodes,
+    RosterBook,
+    KnownGoods,
+    LinksBook,
+    Rescues,
+    Events,
+    RolloutBook,
+    Standings,
+):
     """The gateway's memory.  Every method is one transaction."""

@@ -95,6 +95,8 @@ class Rules:
     """The loader reverts an image that is not confirmed."""
     restartable: bool = False
     """The host can restart a node that does not answer."""
+    stays_hung: bool = False
+    """Nothing restarts a node that hangs on trial, so its loader has no occasion to take anything back."""
     boot_deadline: float = 30.0
     patience: float = 60.0
     """How long an untouched node may be silent before the attempt ends as not reached."""
@@ -102,7 +104,11 @@ class Rules:
     soak_after: float = 0.0
     """A longer soak, after confirming, with the rollback kind that then holds."""
     no_rollback: str = "refuse"
-    """What to do with a node that cannot go back: refuse, or allow."""
+    """What to do with a node that cannot go back: refuse, allow, or canary-only.
+
+    The last one refuses nobody whose turn came by waves: only the node by which a type is
+    proved can have its turn before it is proved.  Without waves it is refuse.
+    """
     bounds: Bounds = Bounds()
 
 
@@ -132,6 +138,21 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Provenance:
+    """What was in force when the attempt was made, besides who asked for it.
+
+    ``config`` is the digest of the configuration without its secrets: the same digest
+    does not say that a password is the same.
+    """
+
+    revision: int | None = None
+    """Of the desired state that it came by."""
+    config: str = ""
+    tender: str = ""
+    """Tender's version."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One deployment on one node, as the journal knows it.
 
@@ -152,6 +173,7 @@ class Record:
     deployment: str | None = None
     origin: Origin = Origin.DEPLOYMENT
     asked_by: str = ""
+    provenance: Provenance = Provenance()
     phase: Phase = Phase.QUEUED
     prepared: bool = False
     rollback: RollbackKind = RollbackKind.NONE
@@ -175,13 +197,25 @@ class Record:
     mark: int = 0
     turns: int = 0
     error: Trouble | None = None
+    data_rate: float | None = None
+    """Messages a second of the node's own data, as heard before it was touched; None if not known."""
+    judged_by: tuple[str, ...] = ()
+    """What a health check rested on, where that is not the same each time."""
     bytes_sent: int = 0
     evidence: tuple[Evidence, ...] = ()
+    generation: int = 1
+    """Which of the boards that had this node's name, given by the journal."""
     created: Stamp | None = None
     started: Stamp | None = None
     ended: Stamp | None = None
     seconds: float = 0.0
     """Time spent with the node, in seconds; waiting is not counted."""
+    erases: int = 0
+    """Transfers that began; each erases what it writes to."""
+    all_at_once: bool = False
+    """Its deployment was asked to have no waves."""
+    beyond_budget: bool = False
+    """Its deployment was asked not to mind what the node has borne."""
     recovers: int | None = None
     """The attempt whose wounded node this one brings back."""
     result: Result | None = None

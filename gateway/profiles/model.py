@@ -7,9 +7,11 @@ flasher alone understands stands in ``[params]`` and is checked by the flasher.
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from flashers.api import Component, ComponentKind, EvidenceKind, ResetKind, RollbackKind
+from flashers.api import Component, ComponentKind, EvidenceKind, ResetKind, RollbackKind, Strength
+from gateway.model.rescue import ResetBy
+from gateway.profiles.ladder import AnyStep, distinct
 from transports.links import Medium
 
 PROFILE_SCHEMA = 1
@@ -123,10 +125,72 @@ class HookCheck(_Table):
     within: float = Field(default=30.0, gt=0)
 
 
+class DataSeenCheck(_Table):
+    """The node's own data is heard again: at the local broker, or as the site's own software reports it."""
+
+    kind: Literal["data-seen"]
+    topic: str = ""
+    """At the broker of `[data.mqtt]`; ``{node}`` is its name, ``{label:NAME}`` one of its labels."""
+    within: float = Field(default=120.0, gt=0)
+    """Seconds, counted from when it was seen to have booted."""
+    least_rate: float = Field(default=0.5, ge=0, le=1)
+    """So much of what came before the update has to come, as a share; if that is not known, one message."""
+
+    @field_validator("topic")
+    @classmethod
+    def _is_filter(cls, value: str) -> str:
+        names = re.sub(r"\{(node|label:[A-Za-z0-9._-]+)\}", "x", value)
+        if set(names) & set("{}\0") or len(value) > 500:
+            raise ValueError("a topic has {node} and {label:NAME} in braces, and nothing else")
+        levels = names.split("/")
+        if any("#" in level and (level != "#" or at < len(levels) - 1) for at, level in enumerate(levels)):
+            raise ValueError("# stands alone, and at the end")
+        if any("+" in level and level != "+" for level in levels):
+            raise ValueError("+ stands alone between slashes")
+        return value
+
+
 HealthCheck = Annotated[
-    VersionCheck | DigestCheck | ConsoleLineCheck | CommandCheck | ProbesCheck | HookCheck,
+    VersionCheck | DigestCheck | ConsoleLineCheck | CommandCheck | ProbesCheck | HookCheck | DataSeenCheck,
     Field(discriminator="kind"),
 ]
+
+
+class IdentifyTable(_Table):
+    """How a node shows itself to somebody in front of it, where its flasher has no way."""
+
+    line: ResetKind = ResetKind.NONE
+    """A modem line that a lamp hangs on."""
+    console: str = ""
+    """Text that is sent to its console; a line end is added."""
+    times: int = Field(default=10, ge=1, le=100)
+    """How often the lamp is switched."""
+    every: float = Field(default=0.5, gt=0, le=10)
+    """Seconds between two times."""
+
+
+class IdentityTable(_Table):
+    """How a node is asked who it is, where its protocol does not tell.
+
+    The command is answered by the application, and must be answered alike by every firmware.
+    """
+
+    request: str = Field(min_length=1)
+    """The flasher's to interpret, as for a health check: a line on the console, an SMP request."""
+    pattern: str
+    """Finds the identity in the answer: the group ``id``, else the first one."""
+    strength: Literal[Strength.HW_ID, Strength.ADDRESS] = Strength.HW_ID
+    """``hw-id`` for what is burnt into the part, ``address`` for what somebody gave it."""
+    within: float = Field(default=3.0, gt=0)
+    """Seconds that an answer may take."""
+    _compiles = field_validator("pattern")(_pattern)
+
+    @field_validator("pattern")
+    @classmethod
+    def _finds(cls, value: str) -> str:
+        if not re.compile(value).groups:
+            raise ValueError("the identity is what a group of the pattern finds: 'id (?P<id>[0-9a-f]+)'")
+        return value
 
 
 class Profile(_Table):
@@ -149,12 +213,28 @@ class Profile(_Table):
     """Link options that hold unless the node's own link says otherwise: ``baud = 115200``."""
     reset: ResetKind = ResetKind.NONE
     """How the host restarts a node that does not answer; none means that it cannot."""
+    reset_by: ResetBy | None = None
+    """What really restarts a node that hangs on trial; the gateway if it has a ``reset``, else nothing."""
+    power_cycle_every: float | None = Field(default=None, gt=0)
+    """With ``reset_by = "power"``: its power is known to be cut at least that often."""
+    ladder: Annotated[tuple[AnyStep, ...], AfterValidator(distinct)] = ()
+    """What may be done from outside to a node that does not answer, from mild to hard."""
+    identify: IdentifyTable = IdentifyTable()
     evidence: EvidenceTable = EvidenceTable()
     rollback: tuple[RollbackKind, ...] | None = None
     timing: TimingTable = TimingTable()
     bounds: BoundsTable = BoundsTable()
     health: tuple[HealthCheck, ...] = ()
+    identity: IdentityTable | None = None
+    """How it is asked who it is; without this it is known by what its protocol tells, or by its place."""
     params: dict[str, Any] = {}
+
+    @property
+    def resets(self) -> ResetBy:
+        """What really restarts a node that hangs on trial."""
+        if self.reset_by is not None:
+            return self.reset_by
+        return ResetBy.NONE if self.reset is ResetKind.NONE else ResetBy.GATEWAY
 
     @field_validator("components")
     @classmethod

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -29,15 +29,20 @@ from gateway.releases.add import add_release
 from gateway.releases.release import Release
 from gateway.service.deployments import Deployments
 from gateway.service.inventory import attempt_view
-from gateway.service.looking import look
+from gateway.service.nodes.keeping import NodeKeeping
 from gateway.service.outbox import JournalOutbox
 from gateway.service.recovery import Recovery
+from gateway.service.rescue.rescue import Rescue
+from gateway.service.seeing.seeing import Seeing
+from gateway.service.rollout.desk import RolloutDesk
+from gateway.service.rollout.turns import EVERYTHING, Turns
 from gateway.service.site import Site
+from gateway.service.standing import Standing
 from gateway.service.stock import target_of_file
 from gateway.service.supervisor import Supervisor
 from gateway.service.watchers import Watchers
 from gateway.service.ways_back import way_out
-from transports.errors import TenderError
+from transports.errors import LinkBusy, TenderError
 
 log = logging.getLogger("tender.gateway")
 
@@ -53,15 +58,24 @@ class Gateway:
         self.site = site
         self.outbox = JournalOutbox(site.journal, site.inventory)
         self.watchers = Watchers()
-        self.supervisor = Supervisor(site, progress=self._progressed, ended=self._ended)
+        self.turns = Turns(site)
+        self.supervisor = Supervisor(site, turns=self.turns, progress=self._progressed, ended=self._ended)
         self._deployments = Deployments(site, self.supervisor)
-        self.recovery = Recovery(
-            site, found=self.supervisor.add, busy=self.supervisor.holds, first_look=first_look_s
+        self.rollout = RolloutDesk(site, self.supervisor, self._deployments)
+        self.rescue = self.supervisor.rescue = Rescue(
+            site, self.supervisor.at_work, lambda: self.supervisor.exposed, self.supervisor.wake
         )
+        self.recovery = Recovery(
+            site, self.rescue.climbs, found=self.supervisor.add, busy=self._is_busy, first_look=first_look_s
+        )
+        self.rescue.looked_after_by(self.recovery)
+        self.standing = Standing(site, self.supervisor, undrained=self.recovery.wake)
+        self.seeing = Seeing(site, self.supervisor, self.status)
         self.upstream_state: Callable[[], str] = lambda: "none"
         self._started: Stamp | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._taking = asyncio.Lock()
+        self.roster = NodeKeeping(site, self.supervisor, taking=self._taking, renewed=self.supervisor.wake)
 
     async def start(self) -> None:
         """Take up what the journal has open, before anybody can ask for more."""
@@ -72,6 +86,11 @@ class Gateway:
         await site.refresh_pins()
         site.store.trim()
         site.journal.listen(self.watchers.tell)
+        await self.seeing.begin()
+        await self.standing.load()
+        await site.leases.start()
+        await self.rescue.start()
+        await self.turns.load()
         await self._deployments.resume()
         data: dict[str, object] = {
             "version": version("fleet-tender"),
@@ -87,7 +106,11 @@ class Gateway:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._complete())
             group.create_task(self.supervisor.run())
+            group.create_task(self.turns.run())
             group.create_task(self.recovery.run())
+            group.create_task(self.rescue.run())
+            group.create_task(self.roster.rounds.run())
+            group.create_task(self.standing.run())
 
     async def _complete(self) -> None:
         async with self._taking:
@@ -95,8 +118,13 @@ class Gateway:
 
     async def stop(self) -> None:
         """Come to rest within the stop budget."""
-        await self.site.journal.tell(Told("gateway.stopping", data={"open": self.supervisor.depth}))
+        try:
+            await self.site.journal.tell(Told("gateway.stopping", data={"open": self.supervisor.depth}))
+        except TenderError as error:  # a full disk keeps nobody from stopping
+            log.warning("the stop is not told: %s", error.code)
+        await self.roster.rounds.stop()
         await self.supervisor.stop(self.site.config.stop_budget)
+        await self.site.leases.stop()
         if self._closing:
             _, left = await asyncio.wait(self._closing, timeout=_CLOSING_S)
             for task in left:
@@ -112,8 +140,9 @@ class Gateway:
         notice = site.trust.notice
         warnings = [Reason("trust", notice)] if notice is not None else []
         warnings += [Reason(item.error.code, f"{item.file}: {item.error}") for item in site.shelf.refused]
+        warnings += inventory.roster.aside.values()
         revision = await site.journal.meta("desired-revision")
-        return Status(
+        status = Status(
             gateway=site.config.gateway.name,
             version=version("fleet-tender"),
             epoch=site.journal.epoch,
@@ -130,7 +159,10 @@ class Gateway:
             store_bytes=site.store.room.used,
             warnings=tuple(warnings),
             desired_revision=int(revision) if revision is not None else None,
+            paused=self.turns.pauses.get(EVERYTHING),
+            deployments=tuple(await self._deployments.views(open_only=True)),
         )
+        return await self.standing.shown(status)
 
     async def nodes(self) -> list[NodeView]:
         """Every known node, by name."""
@@ -145,50 +177,8 @@ class Gateway:
 
     async def probe(self, name: str, *, allow_restart: bool) -> NodeView:
         """Look at a node now."""
-        await self.node(name)
-        if self.supervisor.holds(name):
-            raise NodeBusy(f"an attempt is open on {name}")
-        node_type = self.site.node_types.get(self.site.nodes[name].profile)
-        cost = node_type.declaration.probe_cost
-        if cost is ProbeCost.RESTARTS_APPLICATION and not allow_restart:
-            raise ProbeCosts(f"looking at {name} restarts its application")
-        channel = self.site.channel(name)
-        lease = self.site.leases.take(channel, f"a look at {name}")
-        if lease is None:
-            raise NodeBusy(f"{channel} is in use")
-        try:
-            seen = await look(self.site, name, cost, await self._candidates(name))
-        finally:
-            self.site.leases.give_back(lease)
-        if seen.role not in (Role.SILENT, Role.UNKNOWN):
-            at = self.site.clock()
-            stamped = tuple(replace(piece, at=at) for piece in seen.evidence)
-            await self._seen_anew(name, Observation(replace(seen, evidence=stamped), at=at))
-        else:
-            raise RequestError(f"{name} does not answer", remedy="Check its power and its cable.")
+        await self.roster.looks.look(name, allow_restart=allow_restart)
         return await self.node(name)
-
-    async def _candidates(self, name: str) -> tuple[FirmwareImage, ...]:
-        """Images that a node without a name for its firmware may hold."""
-        profile = self.site.nodes[name].profile
-        stock = self.site.stock(profile)
-        found = []
-        for table in self.site.node_types.get(profile).profile.components:
-            own = self.site.inventory.known_goods(name).get(table.id)
-            for target in [*([own] if own else []), *await self.site.journal.baselines(profile, table.id)]:
-                try:
-                    found.append(await stock.image(target, table.value()))
-                except TenderError as error:
-                    log.info("node=%s candidate=%s", name, error.code)
-        return tuple(found)
-
-    async def _seen_anew(self, name: str, observation: Observation) -> None:
-        before = self.site.inventory.seen(name)
-        told: tuple[Told, ...] = ()
-        if before is not None and _firmwares(before.seen) != _firmwares(observation.seen):
-            data = {"before": _firmwares(before.seen), "after": _firmwares(observation.seen)}
-            told = (Told("node.changed", node=name, data=data),)
-        await self.site.inventory.save_seen(name, observation, told)
 
     async def explain(self, node: str) -> Explanation:
         """Why the node is as it is, and what comes next."""
@@ -196,13 +186,16 @@ class Gateway:
         records = await self.site.journal.attempts(node=node, limit=5)
         under_way = next((record for record in records if not record.done), None)
         gates = self.supervisor.gates(under_way.id) if under_way is not None else ()
+        stranger = self.site.identities.trouble(node)
+        if stranger is not None and stranger.code not in {gate.code for gate in gates}:
+            gates = (stranger, *gates)
         return Explanation(
             view, _summary(view, records, gates), gates, tuple(self._view(record) for record in records)
         )
 
     async def attempts(self, *, node: str | None = None, open_only: bool = False) -> list[AttemptView]:
         """Attempts, newest first."""
-        if node is not None:
+        if node is not None and not self.site.inventory.roster.ever(node):
             await self.node(node)
         records = await self.site.journal.attempts(node=node)
         return [self._view(record) for record in records if not (open_only and record.done)]
@@ -215,7 +208,7 @@ class Gateway:
         trace = await self.site.journal.trace(attempt_id)
         session = self.supervisor.session(attempt_id)
         if session is not None:
-            trace = [str(frame) for frame in session.recorder]
+            trace = session.recorder.text().splitlines()
         return AttemptDetail(self._view(record), record, tuple(trace))
 
     def _view(self, stored: Record) -> AttemptView:
@@ -262,7 +255,7 @@ class Gateway:
     async def _from_upstream(self) -> set[str]:
         """The open deployments that came by a desired state."""
         views = await self._deployments.views()
-        return {view.id for view in views if view.state == "open" and view.revision is not None}
+        return {view.id for view in views if view.state != "done" and view.revision is not None}
 
     async def _refused(self, request: DeployRequest, error: TenderError, revision: int) -> None:
         data: dict[str, object] = {
@@ -356,7 +349,7 @@ class Gateway:
             for artifact in manifest.artifacts
         )
         complete = all(self.site.store.has(artifact.digest) for artifact in manifest.artifacts)
-        return ReleaseView(manifest.product, manifest.version, str(release.trust), complete, artifacts)
+        return ReleaseView(manifest.product, manifest.version, str(release.trust), complete, artifacts, self.turns.marks.get(release.id))
 
     # Telling
 
@@ -369,8 +362,13 @@ class Gateway:
         data: dict[str, object] = {"verb": verb, "code": code, "message": message, "remedy": remedy}
         await self.site.journal.tell(Told("command.refused", data=data))
 
+    def _is_busy(self, node: str) -> bool:
+        """Whether nobody else may begin anything on this node now."""
+        return self.supervisor.holds(node) or self.supervisor.drained() is not None
+
     def _progressed(self, progress: Progress) -> None:
         self.outbox.show(progress)
+        self.standing.progressed(progress)
         self.watchers.tell(progress)
 
     async def _close_if_done(self, deployment: str) -> None:
@@ -384,6 +382,8 @@ class Gateway:
                 return
 
     def _ended(self, record: Record) -> None:
+        self.standing.ended(record)
+        self.rescue.ended(record)
         self.recovery.wake()
         if record.deployment is not None:
             task = asyncio.create_task(self._close_if_done(record.deployment))
@@ -397,18 +397,12 @@ def _begin_of(file: Path) -> bytes:
         return opened.read(_IMAGE_BYTES + 1)
 
 
-def _firmwares(seen: Seen) -> dict[str, str | None]:
-    """What a node runs, by image number, for comparing and for telling."""
-    return {
-        str(slot.image): (str(slot.firmware.identity) if slot.firmware.identity else slot.firmware.version)
-        for slot in seen.slots
-        if slot.active and slot.firmware is not None
-    }
-
-
 def _summary(view: NodeView, records: list[Record], gates: tuple[Reason, ...]) -> str:
     """The one sentence that answers why."""
     newest = records[0] if records else None
+    if view.state in ("identity-changed", "changed-by-others"):
+        said = "; ".join(gate.message for gate in gates) or f"{view.name} runs what nobody here brought to it."
+        return f"{said}  {view.next_step}"
     if newest is None:
         return f"Nothing was ever deployed to {view.name}."
     if newest.result is None:

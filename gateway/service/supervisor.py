@@ -11,7 +11,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 
 from flashers.api import Reason, Role, Seen
-from gateway.attempt import advance
+from gateway.attempt import advance, exposure
+from gateway.attempt.hearing import Hearing
 from gateway.attempt.ports import NodeType
 from gateway.attempt.runner import Runner, Surroundings
 from gateway.attempt.session import HostSession
@@ -21,7 +22,9 @@ from gateway.control import DeploymentPolicy, Progress
 from gateway.model.outcomes import CancelReason, Outcome, Phase
 from gateway.model.records import Record, Trouble
 from gateway.service.equip import equip
-from gateway.service.leases import Lease
+from gateway.service.links.leases import Lease
+from gateway.service.rollout.turns import Turns
+from gateway.service.rescue.rescue import Rescue
 from gateway.service.site import Site
 from gateway.service.ways_back import KnownWays
 from transports.errors import TenderError
@@ -51,6 +54,8 @@ class _Open:
     runner: Runner | None = None
     began: bool = False
     """Whether it has its link, and so counts as under way."""
+    exposed: bool = False
+    """While it has no runner: whether its node's window was left open."""
     gates: tuple[Reason, ...] = ()
     not_before: float = 0.0
     aside: Trouble | None = None
@@ -63,16 +68,25 @@ class Supervisor:
         self,
         site: Site,
         *,
+        turns: Turns,
         progress: Callable[[Progress], None] = lambda _: None,
         ended: Callable[[Record], None] = lambda _: None,
     ) -> None:
         self._site = site
         self._progress = progress
         self._ended = ended
+        self.turns = turns
+        """Whose turn it is."""
         self._open: dict[int, _Open] = {}
         self._wake = asyncio.Event()
         self._stopping = False
+        self.drained: Callable[[], Reason | None] = lambda: None
+        """Why nothing new is begun, if that is so."""
+        self.hearing: Hearing | None = None
         self._ways = KnownWays(site.journal, site.inventory)
+        self.rescue: Rescue | None = None
+        """Who restarts nodes from outside, and cuts their power."""
+        site.leases.listen(self._wake.set)
 
     async def run(self) -> None:
         """Work for ever; ends only by cancellation, after :meth:`stop`.
@@ -110,11 +124,16 @@ class Supervisor:
 
     def add(self, record: Record, policy: DeploymentPolicy = _NO_POLICY) -> None:
         """Take an open attempt; ``policy`` is its deployment's."""
-        self._open[record.id] = _Open(record, self._now(), policy)
+        self._open[record.id] = _Open(record, self._now(), policy, exposed=exposure.opened(record))
         self._wake.set()
 
-    async def cancel(self, attempt_id: int, reason: CancelReason, by: str) -> None:
-        """End an attempt early, as far as its node allows; nothing happens if it has ended."""
+    async def cancel(
+        self, attempt_id: int, reason: CancelReason, by: str, *, untouched: Finish | None = None
+    ) -> None:
+        """End an attempt early, as far as its node allows; nothing happens if it has ended.
+
+        One that waits untouched ends as ``untouched`` says, else as the reason does.
+        """
         entry = self._open.get(attempt_id)
         if entry is None:
             return
@@ -127,7 +146,7 @@ class Supervisor:
                 CancelReason.SUPERSEDED: Outcome.SUPERSEDED,
                 CancelReason.DEADLINE: Outcome.NOT_REACHED,
             }.get(reason, Outcome.CANCELLED)
-            await self._end_untouched(entry, Finish(outcome), asked)
+            await self._end_untouched(entry, untouched or Finish(outcome), asked)
             return
         entry.record = asked  # at once: a runner may be about to be made of it
         await self._site.inventory.save(asked)
@@ -152,6 +171,18 @@ class Supervisor:
             return None
         return entry.runner.record if entry.runner is not None else entry.record
 
+    def records(self) -> list[Record]:
+        """All open attempts as they are at this moment, oldest first."""
+        return [
+            entry.runner.record if entry.runner is not None else entry.record
+            for _, entry in sorted(self._open.items())
+        ]
+
+    def at_work(self, node: str) -> Record | None:
+        """The attempt that has this node's link, as it stands; None if none has."""
+        runners = (entry.runner for entry in self._open.values() if entry.record.node == node)
+        return next((runner.record for runner in runners if runner is not None), None)
+
     def session(self, attempt_id: int) -> HostSession | None:
         """The session of an attempt that is under way."""
         entry = self._open.get(attempt_id)
@@ -169,8 +200,21 @@ class Supervisor:
     @property
     def exposed(self) -> tuple[str, ...]:
         """Nodes that may have no firmware that runs right now."""
+        return tuple(sorted({entry.record.node for entry in self._open.values() if _is_exposed(entry)}))
+
+    @property
+    def finishing(self) -> tuple[str, ...]:
+        """Of the exposed nodes those that are being worked on."""
         runners = [entry.runner for entry in self._open.values() if entry.runner is not None]
         return tuple(sorted(runner.record.node for runner in runners if runner.exposed))
+
+    def exposed_records(self) -> list[Record]:
+        """The attempts of the exposed nodes, as they stand."""
+        return [
+            entry.runner.record if entry.runner is not None else entry.record
+            for entry in self._open.values()
+            if _is_exposed(entry)
+        ]
 
     async def stop(self, budget_s: float) -> None:
         """No new exposure; a node inside its window is brought through if that fits the budget."""
@@ -180,7 +224,7 @@ class Supervisor:
             if entry.task is not None and (entry.runner is None or not entry.runner.exposed):
                 entry.task.cancel()
         end = self._now() + budget_s
-        while self.exposed and self._now() < end:  # noqa: ASYNC110 - a verb tells nobody that its window ended
+        while self.finishing and self._now() < end:  # noqa: ASYNC110 - a verb tells nobody that its window ended
             await asyncio.sleep(_STOP_TICK_S)
         for task in tasks:
             task.cancel()
@@ -192,6 +236,7 @@ class Supervisor:
     async def _schedule(self) -> None:
         if self._stopping:
             return
+        await self.turns.tell_stops()
         busy_nodes: set[str] = set()
         for _, entry in sorted(self._open.items()):
             first = entry.record.node not in busy_nodes
@@ -214,10 +259,19 @@ class Supervisor:
             entry.gates = (_EARLIER_ATTEMPT,)
         elif entry.not_before > self._now():
             pass  # the gate that made it wait stands
+        elif (others_first := self.turns.reason(entry.record, entry.policy)) is not None:
+            entry.gates = (others_first,)
         elif not entry.equipped:
             self._begin(entry, self._equip(entry))
+        elif self.rescue is not None and (step := self.rescue.gate(entry.record.node)) is not None:
+            entry.gates = (step,)
+        elif not entry.record.touched and (drained := self.drained()) is not None:
+            entry.gates = (drained,)
         elif (full := self._limit(entry)) is not None:
             entry.gates = (full,)
+        elif (stranger := self._site.identities.gate(entry.record.node)) is not None:
+            entry.gates = (stranger,)
+            await self._site.identities.look_at_place(entry.record.node)
         else:
             self._try_link(entry)
         if entry.gates and entry.record.phase is Phase.QUEUED:
@@ -249,6 +303,7 @@ class Supervisor:
         self._begin(entry, self._attempt(entry), lease)
 
     def _begin(self, entry: _Open, work: Coroutine[None, None, None], lease: Lease | None = None) -> None:
+        self.turns.busy.add(entry.record.id)
         entry.task = asyncio.create_task(self._contained(entry, work, lease))
 
     async def _contained(self, entry: _Open, work: Coroutine[None, None, None], lease: Lease | None) -> None:
@@ -266,13 +321,16 @@ class Supervisor:
                 self._site.leases.give_back(lease)
             entry.task = entry.runner = None
             entry.began = False
+            self.turns.busy.discard(entry.record.id)
             self._wake.set()
 
     def _wait(self, entry: _Open, error: TenderError) -> None:
         """Expected trouble: it is tried again after a pause."""
         log.warning("node=%s attempt=%d waits=%s", entry.record.node, entry.record.id, error.code)
         entry.gates = (Reason(error.code, error.message, error.what_to_do),)
-        entry.not_before = self._now() + _RETRY_S
+        # What is held has a gate that says why; it is shown at the next turn.
+        held = isinstance(error, exposure.Held)
+        entry.not_before = self._now() + (0.0 if held else _RETRY_S)
 
     def _put_aside(self, entry: _Open, error: Exception) -> None:
         """A bug: this one attempt is left alone until somebody cancels it or the service starts again."""
@@ -313,21 +371,23 @@ class Supervisor:
         node_type = site.node_types.get(record.profile)
         if record.started is None:
             record = replace(record, started=site.clock())
+        await self.turns.began(record)
         session = HostSession(
             record.node,
             site.link(record.node),
             site.opener,
             identity=site.inventory.identity(record.node),
             progress=lambda done, total: self._show(entry, done, total),
+            counters=site.counters(record.node),
         )
-        entry.runner = runner = Runner(record, session, self._surroundings(node_type))
+        entry.runner = runner = Runner(record, session, self._surroundings(node_type, record))
         try:
             await runner.run()
         finally:
-            entry.record = runner.record
+            entry.record, entry.exposed = runner.record, runner.exposed
         await self._close(entry, session)
 
-    def _surroundings(self, node_type: NodeType) -> Surroundings:
+    def _surroundings(self, node_type: NodeType, record: Record) -> Surroundings:
         return Surroundings(
             journal=self._site.inventory,
             artifacts=self._site.stock(node_type.profile.name),
@@ -336,14 +396,16 @@ class Supervisor:
             clock=self._site.clock,
             hooks=self._site.hooks,
             proved_way_back=self._ways.proved,
+            keeper=self._site.identities,
+            hearing=self.hearing,
+            restart=self.rescue.restart if self.rescue is not None else None,
+            held=lambda: self.drained() is not None or self.turns.held(record) is not None,
         )
 
     async def _close(self, entry: _Open, session: HostSession) -> None:
         record = entry.record
-        if session.identity is not None:
-            await self._site.inventory.keep_identity(record.node, session.identity)
         if record.result is not None and record.result.outcome is not Outcome.SUCCEEDED:
-            frames = [str(frame) for frame in session.recorder]
+            frames = session.recorder.text().splitlines()
             await self._site.journal.keep_trace(record.id, frames)
         await self._gone(entry)
 
@@ -374,6 +436,10 @@ class Supervisor:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _is_exposed(entry: _Open) -> bool:
+    return entry.runner.exposed if entry.runner is not None else entry.exposed
 
 
 _REPORT = "Report it; cancel the attempt, or restart the service, to have it tried again."

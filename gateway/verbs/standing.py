@@ -42,8 +42,8 @@ class StandingVerbs(Protocol):
         """Whether we drain, and whether the plug may be pulled."""
         ...
 
-    async def heard(self, node: str, *, count: int, asked_by: str) -> DataView:
-        """Somebody heard ``count`` messages of this node just now.  Raises NodeUnknown."""
+    async def heard(self, node: str, *, count: int) -> DataView:
+        """``count`` messages of this node were heard just now.  Raises NodeUnknown."""
         ...
 
     async def data(self, node: str) -> DataView:

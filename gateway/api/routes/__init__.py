@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
+from gateway.api.routes import nodes, rollout, seeing, standing
 from gateway.control import Control
 
-AREAS: tuple[Callable[[Control], Sequence[web.RouteDef]], ...] = ()
+AREAS: tuple[Callable[[Control], Sequence[web.RouteDef]], ...] = (nodes.routes, rollout.routes, seeing.routes, standing.routes,)
 """What adds an area's routes to the server, given the gateway."""

@@ -1,6 +1,6 @@
 """What may be sent to the local API: text enters here, so every key is checked."""
 
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -28,11 +28,18 @@ class SelectBody(_Body):
 class PolicyBody(_Body):
     """How to go about it; what is left out is the configuration's or the profile's to say."""
 
-    no_rollback: Literal["refuse", "allow"] | None = None
+    no_rollback: Literal["refuse", "canary-only", "allow"] | None = None
     soak: float | None = Field(default=None, ge=0)
     soak_after: float | None = Field(default=None, ge=0)
     deadline_s: float | None = Field(default=None, gt=0)
     max_in_parallel: int | None = Field(default=None, ge=1)
+    all_at_once: bool = False
+    waves: tuple[Annotated[int, Field(ge=1, le=1000)], ...] | None = Field(
+        default=None, min_length=1, max_length=16
+    )
+    stop_in_a_row: int | None = Field(default=None, ge=1)
+    stop_share: float | None = Field(default=None, gt=0, le=1)
+    beyond_budget: bool = False
 
 
 class DeployBody(_Body):

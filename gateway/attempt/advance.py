@@ -216,6 +216,7 @@ def recovery_of(record: Record, new_id: int) -> Record:
         error=None,
         activations=record.activations if record.rules.separate else 0,
         bytes_sent=0,
+        erases=0,
         seconds=0.0,
         evidence=(),
         started=None,

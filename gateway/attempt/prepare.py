@@ -55,8 +55,9 @@ async def prepare(
     if reasons:
         return Refused(tuple(reasons))
     found = await _way_back(record, seen, flasher, node_type, artifacts, ways_back, images)
-    if found.rollback is RollbackKind.NONE and record.rules.no_rollback == "refuse":
-        return Refused((_NO_WAY_BACK,))
+    if found.rollback is RollbackKind.NONE and not _may_lack_a_way_back(record):
+        stuck = record.rules.stays_hung and RollbackKind.BOOTLOADER in _kinds(node_type)
+        return Refused((_NO_WAY_BACK, _STAYS_HUNG) if stuck else (_NO_WAY_BACK,))
     return found
 
 
@@ -87,8 +88,10 @@ async def _way_back(
     images: dict[str, FirmwareImage],
 ) -> Prepared:
     """The best kind that really holds for this node and this image."""
-    declared = node_type.declaration.rollback
-    kinds = declared if node_type.profile.rollback is None else declared & set(node_type.profile.rollback)
+    kinds = _kinds(node_type)
+    if record.rules.stays_hung:
+        # The loader takes an image back at a reset, and none comes to a node that hangs.
+        kinds -= {RollbackKind.BOOTLOADER}
     known_goods: dict[str, Target] = {}
     for part in record.parts:
         target = part.known_good or await _known_good(record, part, seen, ways_back)
@@ -100,7 +103,7 @@ async def _way_back(
         chosen = RollbackKind.BOOTLOADER
     elif RollbackKind.REFLASH in kinds and len(known_goods) == len(record.parts):
         chosen = RollbackKind.REFLASH
-    elif RollbackKind.RESTORE in kinds and intact and record.rules.no_rollback == "refuse":
+    elif RollbackKind.RESTORE in kinds and intact and record.rules.no_rollback != "allow":
         for part in record.parts:
             if part.component.kind is ComponentKind.FIRMWARE and part.component.id not in known_goods:
                 known_goods[part.component.id] = await _read_back(part, seen, flasher, artifacts)
@@ -111,6 +114,23 @@ async def _way_back(
         chosen = RollbackKind.NONE
     worked = chosen is not RollbackKind.NONE and await ways_back.worked(record.profile, chosen.value)
     return Prepared(chosen, worked, tuple(known_goods.items()))
+
+
+def _kinds(node_type: NodeType) -> frozenset[RollbackKind]:
+    """What such nodes can do, as far as the profile lets them."""
+    declared, allowed = node_type.declaration.rollback, node_type.profile.rollback
+    return declared if allowed is None else declared & set(allowed)
+
+
+def _may_lack_a_way_back(record: Record) -> bool:
+    """Whether it may go without; with ``canary-only`` its wave said when, and without waves nobody did."""
+    match record.rules.no_rollback:
+        case "allow":
+            return True
+        case "canary-only":
+            return not record.all_at_once
+        case _:
+            return False
 
 
 async def _known_good(record: Record, part: Part, seen: Seen, ways_back: WaysBack) -> Target | None:
@@ -151,4 +171,9 @@ _NO_WAY_BACK = Reason(
     "no-way-back",
     "This node could not be taken back to what it runs now.",
     "Give a known-good (`--known-good IMAGE`, `tender baseline add`), or allow it by policy.",
+)
+_STAYS_HUNG = Reason(
+    "stays-hung",
+    "Its loader takes an image back at the next reset, and nothing resets a node that hangs.",
+    "Say what does (`reset_by` in the profile), or give it a ladder with a step that cuts its power.",
 )

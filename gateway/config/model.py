@@ -15,9 +15,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from gateway.config.defaults import default_socket, default_state
 from gateway.config.links import LinkTable, LinkText
-from gateway.profiles.ladder import AnyStep, distinct
 from gateway.config.probing import ProbingTable
 from gateway.config.rollout import RolloutTable
+from gateway.config.state import ExportsTable, RebuildTable
+from gateway.profiles.ladder import AnyStep, distinct
 from gateway.trust.errors import BadTrust
 from gateway.trust.policy import TrustPolicy
 from gateway.upstream.settings import MqttSettings
@@ -145,6 +146,8 @@ class Config(_Table):
     rescue: RescueTable = RescueTable()
     probing: ProbingTable = ProbingTable()
     upstream: UpstreamTable = UpstreamTable()
+    exports: ExportsTable = ExportsTable()
+    rebuild: RebuildTable = RebuildTable()
     nodes: dict[Name, NodeTable] = {}
     """The nodes, by name."""
     links: dict[Name, LinkTable] = {}

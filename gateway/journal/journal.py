@@ -12,8 +12,8 @@ from gateway.journal.links import LinksBook
 from gateway.journal.nodes import Nodes
 from gateway.journal.origins import OriginsBook
 from gateway.journal.rescues import Rescues
-from gateway.journal.roster import RosterBook
 from gateway.journal.rollout import RolloutBook
+from gateway.journal.roster import RosterBook
 from gateway.journal.standing import Standings
 from gateway.journal.told import Told
 

@@ -5,7 +5,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 
-from flashers.api import Reason, Role, Seen
+from flashers.api import Reason, Role, Seen, Stamp
 from flashers.api.plain import dump, load
 from gateway.attempt import advance
 from gateway.attempt.telling import done_told, phase_told
@@ -14,11 +14,15 @@ from gateway.errors import NothingSelected, ReleaseUnknown
 from gateway.journal.journal import Told
 from gateway.model.outcomes import CancelReason, Origin
 from gateway.model.records import Part, Record, Rules, Target
+from gateway.model.rollout import Mark
 from gateway.model.views import DeploymentView
 from gateway.releases.add import add_release
 from gateway.releases.release import Release
 from gateway.service.node_types import rules_of
 from gateway.service.planning import plan, selected
+from gateway.service.rescue.rungs import steps_of
+from gateway.service.rollout.errors import ReleaseRecalled
+from gateway.service.rollout.view import rollout_view, state_of
 from gateway.service.site import Site
 from gateway.service.supervisor import Supervisor
 from transports.errors import TenderError
@@ -35,6 +39,7 @@ class Deployments:
         self._supervisor = supervisor
         self._requests: dict[str, DeployRequest] = {}
         self._closing = asyncio.Lock()
+        self._turns = supervisor.turns
 
     async def resume(self) -> None:
         """After a start: what is open goes on."""
@@ -42,6 +47,7 @@ class Deployments:
         for name, is_open, text, _ in await journal.deployments():
             if is_open:
                 self._requests[name] = load(DeployRequest, text)
+                self._turns.opened(self._requests[name], await journal.attempts(deployment=name, limit=100_000))
         for record in await journal.open_attempts():
             request = self._requests.get(record.deployment or "")
             self._site.inventory.attempt(record)
@@ -61,16 +67,21 @@ class Deployments:
         """Take a deployment; the same id again is the same deployment.
 
         Raises:
-            ReleaseUnknown, NothingSelected, or the errors of trust and of fetching.
+            ReleaseUnknown, ReleaseRecalled, NothingSelected, or the errors of trust and of fetching.
         """
         known = {name for name, _, _, _ in await self._site.journal.deployments()}
         if request.id in known:
             return await self.view(request.id)
+        request = replace(request, policy=self._turns.settled(request.policy))
+        mark = self._turns.marks.get(f"{request.product}:{request.version}")
+        if mark is not None and mark.mark is Mark.RECALLED:
+            raise ReleaseRecalled(f"{mark.release} was recalled by {mark.by}")
         release = await self.release(request)
         chosen = self._chosen(request, release)
         if not chosen:
             raise NothingSelected(f"{release.id} has nothing for the nodes that were selected")
         self._requests[request.id] = request
+        self._turns.opened(request)
         told = Told(
             "deployment.accepted",
             deployment=request.id,
@@ -80,6 +91,9 @@ class Deployments:
                 "revision": request.revision,
                 "asked_by": request.asked_by,
                 "trust": str(release.trust),
+                "waves": list(request.policy.waves or ()),
+                "no_rollback": request.policy.no_rollback,
+                "beyond_budget": request.policy.beyond_budget,
             },
         )
         await self._site.journal.save_deployment(
@@ -141,6 +155,7 @@ class Deployments:
                 deployment, dump(request), revision=request.revision, is_open=False, told=[told]
             )
             del self._requests[deployment]
+            self._turns.closed(deployment)
 
     async def cancel(self, deployment: str, reason: CancelReason, by: str) -> list[Record]:
         """Ask every open attempt of a deployment to end."""
@@ -157,28 +172,46 @@ class Deployments:
 
     async def view(self, deployment: str) -> DeploymentView:
         """How far a deployment is.  Raises KeyError if there is none."""
-        return next(view for view in await self.views() if view.id == deployment)
+        found = await self.find(deployment)
+        if found is None:
+            raise KeyError(deployment)
+        return found
 
-    async def views(self) -> list[DeploymentView]:
-        """Every deployment, newest first."""
-        views = []
+    async def find(self, deployment: str) -> DeploymentView | None:
+        """How far a deployment is; None if there is none."""
         for name, is_open, text, created in await self._site.journal.deployments():
-            request = load(DeployRequest, text)
-            records = await self._site.journal.attempts(deployment=name, limit=100_000)
-            views.append(
-                DeploymentView(
-                    id=name,
-                    product=request.product,
-                    version=request.version,
-                    revision=request.revision,
-                    asked_by=request.asked_by,
-                    state="open" if is_open else "done",
-                    nodes=tuple(sorted({record.node for record in records})),
-                    outcomes=_outcomes(records),
-                    created=created,
-                )
-            )
-        return views
+            if name == deployment:
+                return await self._view(load(DeployRequest, text), created, is_open=is_open)
+        return None
+
+    async def views(self, *, open_only: bool = False) -> list[DeploymentView]:
+        """Every deployment, newest first."""
+        return [
+            await self._view(load(DeployRequest, text), created, is_open=is_open)
+            for _, is_open, text, created in await self._site.journal.deployments()
+            if is_open or not open_only
+        ]
+
+    async def _view(self, request: DeployRequest, created: Stamp, *, is_open: bool) -> DeploymentView:
+        rollout = self._turns.open.get(request.id)
+        if rollout is not None:
+            records = rollout.records
+        else:
+            records = await self._site.journal.attempts(deployment=request.id, limit=100_000)
+        gates = (self._supervisor.gates(record.id) for record in records if not record.done)
+        view = rollout_view(request, records, self._turns, gates)
+        return DeploymentView(
+            id=request.id,
+            product=request.product,
+            version=request.version,
+            revision=request.revision,
+            asked_by=request.asked_by,
+            state=state_of(view, is_open=is_open),
+            nodes=tuple(sorted({record.node for record in records})),
+            outcomes=_outcomes(records),
+            created=created,
+            rollout=view,
+        )
 
     # Attempts
 
@@ -203,6 +236,7 @@ class Deployments:
                 no_rollback=policy.no_rollback or site.config.rollout.no_rollback,
                 soak=policy.soak,
                 soak_after=policy.soak_after,
+                rungs=steps_of(site.nodes[name], node_type.profile),
             )
         except TenderError as error:
             reasons = (Reason(error.code, error.message, error.what_to_do),)
@@ -221,6 +255,8 @@ class Deployments:
                 deployment=request.id,
                 asked_by=request.asked_by,
                 created=site.clock(),
+                all_at_once=policy.all_at_once,
+                beyond_budget=policy.beyond_budget,
             )
             return advance.refuse(record, reasons, seen, at=site.clock()) if reasons else record
 
@@ -233,7 +269,8 @@ class Deployments:
         """An attempt of its own that brings a node to its known-goods."""
         site, table = self._site, self._site.nodes[node]
         node_type = site.node_types.get(table.profile)
-        rules = rules_of(node_type.profile, node_type.declaration, no_rollback="allow")
+        rungs = steps_of(table, node_type.profile)
+        rules = rules_of(node_type.profile, node_type.declaration, no_rollback="allow", rungs=rungs)
         components = {part.id: part.value() for part in node_type.profile.components}
         parts = tuple(
             Part(components[name], target) for name, target in targets.items() if name in components

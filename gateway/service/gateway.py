@@ -33,9 +33,9 @@ from gateway.service.nodes.keeping import NodeKeeping
 from gateway.service.outbox import JournalOutbox
 from gateway.service.recovery import Recovery
 from gateway.service.rescue.rescue import Rescue
-from gateway.service.seeing.seeing import Seeing
 from gateway.service.rollout.desk import RolloutDesk
 from gateway.service.rollout.turns import EVERYTHING, Turns
+from gateway.service.seeing.seeing import Seeing
 from gateway.service.site import Site
 from gateway.service.standing import Standing
 from gateway.service.stock import target_of_file

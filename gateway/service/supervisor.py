@@ -23,8 +23,8 @@ from gateway.model.outcomes import CancelReason, Outcome, Phase
 from gateway.model.records import Record, Trouble
 from gateway.service.equip import equip
 from gateway.service.links.leases import Lease
-from gateway.service.rollout.turns import Turns
 from gateway.service.rescue.rescue import Rescue
+from gateway.service.rollout.turns import Turns
 from gateway.service.site import Site
 from gateway.service.ways_back import KnownWays
 from transports.errors import TenderError

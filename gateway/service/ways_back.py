@@ -24,6 +24,7 @@ class KnownWays:
     ) -> Target | None:
         """What it runs now, if that is its own known-good or a baseline; else its own known-good."""
         known = await self.familiar(node, profile, component)
+        known = [target for target in known if target.artifact not in self._inventory.banned]
         return next((target for target in known if target.firmware.same(seen)), self._own(node, component))
 
     async def familiar(self, node: str, profile: str, component: str) -> list[Target]:
@@ -47,16 +48,20 @@ class KnownWays:
 async def way_out(site: Site, node: str) -> dict[str, Target]:
     """Where a rollback on request leads, by component: to what the node ran well before what it runs now."""
     targets: dict[str, Target] = {}
-    for record in await site.journal.attempts(node=node, limit=_LOOKED_BACK):
+    board = site.inventory.roster.kept(node).generation
+    for record in await site.journal.attempts(node=node, generation=board, limit=_LOOKED_BACK):
         if record.result is None or record.result.outcome not in _RAN_WELL:
             continue
         for part in record.parts:
             for target in (part.want, part.known_good):
                 name = part.component.id
-                if target is not None and name not in targets and not _runs(site, node, part, target):
+                if target is None or target.artifact in site.inventory.banned:
+                    continue
+                if name not in targets and not _runs(site, node, part, target):
                     targets[name] = target
     for name, target in site.inventory.known_goods(node).items():
-        targets.setdefault(name, target)
+        if target.artifact not in site.inventory.banned:
+            targets.setdefault(name, target)
     return targets
 
 

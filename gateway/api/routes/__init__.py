@@ -4,8 +4,14 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from gateway.api.routes import nodes, rollout, seeing, standing
+from gateway.api.routes import nodes, rescue, rollout, seeing, standing
 from gateway.control import Control
 
-AREAS: tuple[Callable[[Control], Sequence[web.RouteDef]], ...] = (nodes.routes, rollout.routes, seeing.routes, standing.routes,)
+AREAS: tuple[Callable[[Control], Sequence[web.RouteDef]], ...] = (
+    nodes.routes,
+    rescue.routes,
+    rollout.routes,
+    seeing.routes,
+    standing.routes,
+)
 """What adds an area's routes to the server, given the gateway."""

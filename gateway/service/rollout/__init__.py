@@ -1,0 +1,1 @@
+"""How a release goes from one node to all: waves, pauses, holds, budgets."""

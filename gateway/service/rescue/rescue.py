@@ -1,0 +1,284 @@
+"""Physical rescue as people and attempts use it; see :class:`gateway.verbs.rescue.RescueVerbs`."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from flashers.api import Reason, RollbackKind
+from gateway.attempt.session import HostSession
+from gateway.errors import NodeUnknown
+from gateway.model.outcomes import Outcome
+from gateway.model.records import Record
+from gateway.model.rescue import Effect, Judgement, Recoverable, StepResult, StepTaken
+from gateway.service.rescue.climbs import Climbs
+from gateway.service.rescue.errors import LinkInUse, NodeInAttempt, NoSuchStep, OthersHit
+from gateway.service.rescue.identify import identify
+from gateway.service.rescue.recoverable import Case, judge
+from gateway.service.rescue.rungs import Ladders, Rung, counted_as
+from gateway.service.rescue.stepping import Force, Stepper, Under
+from gateway.service.rescue.words import way_back
+from gateway.service.site import Site
+from gateway.verbs.rescue import Action, Rescued, RungView, Shown, StepView
+from transports.errors import LinkBusy, TenderError
+
+if TYPE_CHECKING:
+    from gateway.service.recovery import Recovery
+
+_CUT_SHORT = "The gateway ended in the middle of it; power was given again at its next start."
+_EFFECT: dict[Action, Effect] = {"cycle": Effect.POWER, "reset": Effect.RESET}
+
+
+class Rescue:
+    """Ladders, steps and climbs; recovery looks at the nodes, and is given by :meth:`looked_after_by`."""
+
+    def __init__(
+        self,
+        site: Site,
+        under_way: Under,
+        exposed: Callable[[], tuple[str, ...]],
+        released: Callable[[], None],
+    ) -> None:
+        self._site = site
+        self._under_way = under_way
+        self.ladders = Ladders(site)
+        self.stepper = Stepper(site, self.ladders, under_way, exposed)
+        self.stepper.released = released
+        self.climbs = Climbs(site, self.ladders, self.stepper)
+        self._recovery: Recovery | None = None
+        self._noticing: set[asyncio.Task[None]] = set()
+        site.inventory.plight = self.judgement
+        site.inventory.way_back = self.way_back
+
+    def looked_after_by(self, recovery: "Recovery") -> None:
+        """Who looks at the silent."""
+        self._recovery = recovery
+
+    async def start(self) -> None:
+        """Give power again that an earlier process took, before anything else is done."""
+        await self.stepper.restore()
+        await self.ladders.find_places()
+        await self.climbs.load()
+
+    async def run(self) -> None:
+        """Keep giving power that could not be given; ends only by cancellation."""
+        await self.stepper.keep_trying()
+
+    # For attempts
+
+    def gate(self, node: str) -> Reason | None:
+        """Why no attempt may begin on this node now."""
+        return self.stepper.gate(node)
+
+    async def restart(self, record: Record, session: HostSession) -> None:
+        """Restart a node that fell silent inside an attempt: by the ladder's mild steps in turn."""
+        mild = [
+            rung
+            for rung in self.ladders.rungs(record.node)
+            if rung.effect is Effect.RESET and not await self.ladders.hits(record.node, rung)
+        ]
+        if not mild:
+            await session.reset(self._site.node_types.get(record.profile).profile.reset)
+            return
+        await self.stepper.in_attempt(record, session, mild[(max(record.resets, 1) - 1) % len(mild)])
+
+    def ended(self, record: Record) -> None:
+        """An attempt ended: one that did not reach its node leaves it to the ladder."""
+        result = record.result
+        if result is not None and result.outcome is Outcome.NOT_REACHED and result.code == "node-silent":
+            self.found_silent(record.node)
+
+    def found_silent(self, node: str) -> None:
+        """A node did not answer somebody."""
+        if node in self._site.nodes:
+            task = asyncio.get_running_loop().create_task(self._noticed(node))
+            self._noticing.add(task)
+            task.add_done_callback(self._noticing.discard)
+
+    async def _noticed(self, node: str) -> None:
+        with suppress(TenderError):  # a full disk: the next look notices it again
+            if await self.climbs.noticed(node) and self._recovery is not None:
+                self._recovery.wake()
+
+    # Verbs
+
+    async def power(
+        self, node: str, action: Action, *, step: str | None, force: bool, yes_all: bool, asked_by: str
+    ) -> StepView:
+        """Take a step on a node, as somebody asks for it."""
+        self._known(node)
+        rung = self._chosen(node, action, step)
+        hits = await self.ladders.hits(node, rung)
+        refusal = self.stepper.refusal(node, hits, Force(own_attempt=force, others=yes_all))
+        if refusal is not None:
+            raise refusal
+        if hits and not yes_all:
+            does = "cuts the power of" if rung.effect is Effect.POWER else "resets"
+            raise OthersHit(f"{rung.name} also {does} {', '.join(hits)}")
+        taken = await self.stepper.take(node, rung, asked_by, force=Force(own_attempt=force, others=yes_all))
+        await self.stepper.tell(taken)
+        return _view(taken)
+
+    async def recover(self, node: str) -> Rescued:
+        """What is known of a node's rescue."""
+        self._known(node)
+        site, view = self._site, self._site.inventory.view(node)
+        ascent, steps = self.climbs.of(node), await site.journal.steps(node, limit=20)
+        rungs = tuple([await self._rung(node, rung) for rung in self.ladders.rungs(node)])
+        wound = site.inventory.wound(node)
+        worn_out = wound is not None and self._recovery is not None and await self._recovery.worn_out(wound)
+        found = self.judgement(node, worn_out=worn_out)
+        working = self.stepper.under_way(node) is not None or (
+            self._recovery is not None and self._recovery.working(node)
+        )
+        text, left = self._next(node, found, worn_out=worn_out, working=working)
+        return Rescued(
+            node=node,
+            state=view.state,
+            recoverable=found.by.value if found.by is not None else "",
+            reason=found.reason,
+            silent=ascent is not None,
+            steps=tuple(map(_view, steps)),
+            ladder=rungs,
+            next=text,
+            next_in=left,
+            gate=ascent.gate if ascent is not None else self.stepper.gate(node),
+            attempt=view.attempt,
+            reset_by=view.reset_by,
+            way_back=view.way_back,
+            working=working,
+        )
+
+    async def recover_now(self, node: str, *, asked_by: str) -> Rescued:
+        """Look at once, and climb without waiting."""
+        self._known(node)
+        record = self._site.inventory.last(node)
+        if record is not None and not record.done:
+            raise NodeInAttempt(
+                f"attempt {record.id} is open on {node}, and brings it back itself",
+                remedy="Wait for it (`tender watch`), or cancel it.",
+            )
+        await self.climbs.hurry(node, asked_by)
+        if self._recovery is not None:
+            self._recovery.look_now(node)
+        return await self.recover(node)
+
+    async def identify(self, node: str, *, asked_by: str) -> Shown:
+        """Have a node show itself."""
+        del asked_by  # the log has it
+        self._known(node)
+        record = self._under_way(node)
+        if record is not None:
+            raise NodeInAttempt(
+                f"attempt {record.id} is at work on {node} ({record.phase})", remedy="Ask again after it."
+            )
+        try:
+            async with self._site.leases.hold(self._site.channel(node), f"{node} shows itself"):
+                return Shown(node, await identify(self._site, node))
+        except LinkBusy as error:
+            raise LinkInUse(error.message) from error
+
+    # How it stands
+
+    def judgement(self, node: str, *, worn_out: bool = False) -> Judgement:
+        """What it takes to have this node back."""
+        ascent = self.climbs.of(node)
+        return judge(
+            Case(
+                wounded=self._site.inventory.wound(node) is not None,
+                silent=ascent is not None and (ascent.climb.why != "asked" or bool(ascent.tried)),
+                trouble=ascent.trouble if ascent is not None else None,
+                left=self.climbs.next_rung(node),
+                tried=len(ascent.tried) if ascent is not None else 0,
+                worn_out=worn_out,
+                off=self.stepper.off(node) is not None,
+                by_itself=self._site.config.rescue.by_itself,
+            )
+        )
+
+    def way_back(self, node: str, kind: RollbackKind) -> tuple[str, str]:
+        """``reset_by`` and what it means for the way back; empty if the profile cannot be used."""
+        try:
+            profile = self._site.node_types.get(self._site.nodes[node].profile).profile
+        except (TenderError, KeyError):
+            return "", ""
+        power = any(rung.effect is Effect.POWER for rung in self.ladders.rungs(node))
+        if kind is RollbackKind.BOOTLOADER and profile.resets.value == "none" and not power:
+            return "none", way_back(kind, profile, power_step=False)
+        return profile.resets.value, way_back(kind, profile, power_step=power)
+
+    def _next(
+        self, node: str, found: Judgement, *, worn_out: bool, working: bool
+    ) -> tuple[str, float | None]:
+        """What happens next, and in how many seconds."""
+        ascent, rung = self.climbs.of(node), self.climbs.next_rung(node)
+        look = self._recovery.next_look_in(node) if self._recovery is not None else None
+        if found.by is None and ascent is None:
+            return "Nothing has to be done.", None
+        if working:
+            return "It is being worked on.", 0.0
+        if ascent is not None and rung is not None:
+            left = self.climbs.next_in(node)
+            if left is None:
+                return f"`tender recover {node} --now` takes the step {rung.name}.", None
+            return f"The step {rung.name} is taken if it does not answer before.", left
+        if worn_out:
+            return f"`tender recover {node} --now` looks once more.", None
+        text = "It is looked at again."
+        if found.by is Recoverable.SITE_VISIT:
+            text += "  Somebody has to go there; Tender goes on by itself as soon as it answers."
+        return text, look
+
+    async def _rung(self, node: str, rung: Rung) -> RungView:
+        ascent = self.climbs.of(node)
+        key, now = counted_as(node, rung.name, rung.circuit), asyncio.get_running_loop().time()
+        left, _ = self.stepper.bounded(node, rung)
+        return RungView(
+            name=rung.name,
+            kind=rung.kind,
+            effect=rung.effect.value,
+            affects=await self.ladders.hits(node, rung),
+            wait=rung.wait,
+            left_today=max(0, rung.per_day - self.stepper.uses.today(key, now)),
+            allowed_in=round(left, 1),
+            tried=ascent is not None and rung.name in ascent.tried,
+        )
+
+    def _chosen(self, node: str, action: Action, step: str | None) -> Rung:
+        rungs = self.ladders.rungs(node)
+        effect = _EFFECT[action]
+        if step is not None:
+            named = next((rung for rung in rungs if rung.name == step), None)
+            if named is None:
+                names = ", ".join(rung.name for rung in rungs) or "no steps at all"
+                raise NoSuchStep(f"{node} has no step {step!r}; it has {names}")
+            if named.effect is not effect:
+                word = "cycle" if named.effect is Effect.POWER else "reset"
+                raise NoSuchStep(f"{step} is a step for `tender power {node} {word}`")
+            return named
+        found = next((rung for rung in rungs if rung.effect is effect), None)
+        if found is None:
+            what = "cuts its power" if effect is Effect.POWER else "resets it"
+            raise NoSuchStep(f"no step in the ladder of {node} {what}")
+        return found
+
+    def _known(self, node: str) -> None:
+        if node not in self._site.nodes:
+            raise NodeUnknown(f"there is no node {node!r}")
+
+
+def _view(step: StepTaken) -> StepView:
+    return StepView(
+        node=step.node,
+        name=step.name,
+        kind=step.kind,
+        effect=step.effect.value,
+        result=step.result.value,
+        by=step.by,
+        affects=step.affects,
+        code=step.code,
+        message=_CUT_SHORT if step.result is StepResult.INTERRUPTED else step.message,
+        remedy=step.remedy,
+        at=step.at,
+        seconds=step.seconds,
+    )

@@ -20,6 +20,7 @@ from gateway.model.views import (
     ReleaseView,
     Status,
 )
+from gateway.verbs.links import LinkVerbs
 from gateway.verbs.nodes import NodeVerbs
 from gateway.verbs.rescue import RescueVerbs
 from gateway.verbs.rollout import RolloutVerbs
@@ -91,6 +92,11 @@ class Progress:
 
 class Control(Protocol):
     """The gateway's own verbs."""
+
+    @property
+    def links(self) -> LinkVerbs:
+        """Who has which link, who may have it, and whose fault it is."""
+        ...
 
     @property
     def rescue(self) -> RescueVerbs:

@@ -2,6 +2,7 @@
 
 from gateway.artifacts.errors import DiskFull, DiskTrouble
 from gateway.errors import AttemptUnknown, NodeBusy, NodeUnknown, ReleaseUnknown, RequestError
+from gateway.service.links.errors import LeaseUnknown, LinkUnknown
 from gateway.trust.errors import TrustError
 from transports.errors import LinkBusy, LinkError, TenderError
 
@@ -40,6 +41,8 @@ STATUS: tuple[tuple[type[TenderError], int], ...] = (
     (AttemptUnknown, 404),
     (ReleaseUnknown, 404),
     (NoSuchPath, 404),
+    (LinkUnknown, 404),
+    (LeaseUnknown, 404),
     (NodeBusy, 409),
     (LinkBusy, 409),
     (TrustError, 403),

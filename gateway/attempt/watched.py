@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from transports.counters import LinkCounters
 from transports.errors import LinkLost
 from transports.links import ByteLink
 
@@ -9,33 +10,34 @@ from transports.links import ByteLink
 class WatchedLink:
     """Any byte link; ``lost`` is True once a method has raised LinkLost.
 
-    ``passed`` is called for every piece of data, in either direction: it is how a verb
-    that hangs is told from one that is slow.
+    ``passed`` is called for every piece of data, in either direction, and tells the time:
+    it is how a verb that hangs is told from one that is slow.
     """
 
-    def __init__(self, link: ByteLink, passed: Callable[[], None]) -> None:
+    def __init__(self, link: ByteLink, passed: Callable[[], float], counters: LinkCounters) -> None:
         self._link = link
         self._passed = passed
+        self._counters = counters
         self.lost = False
 
     async def read(self) -> bytes:
         """As in the contract."""
         try:
             data = await self._link.read()
-        except LinkLost:
-            self.lost = True
+        except LinkLost as error:
+            self._lose(error)
             raise
-        self._passed()
+        self._counters.up(len(data), self._passed())
         return data
 
     async def write(self, data: bytes) -> None:
         """As in the contract."""
         try:
             await self._link.write(data)
-        except LinkLost:
-            self.lost = True
+        except LinkLost as error:
+            self._lose(error)
             raise
-        self._passed()
+        self._counters.down(len(data), self._passed())
 
     def discard_input(self) -> bytes:
         """As in the contract."""
@@ -52,3 +54,8 @@ class WatchedLink:
     async def aclose(self) -> None:
         """As in the contract."""
         await self._link.aclose()
+
+    def _lose(self, error: LinkLost) -> None:
+        if not self.lost:
+            self._counters.lost(error)
+        self.lost = True

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from flashers.api.plain import dump, load
 from gateway.journal.book import Book
 from gateway.journal.told import Told
-from gateway.model.links import Adapter, Borrowed, Traffic, UserLease
+from gateway.model.links import Borrowed, Traffic, UserLease
+from transports.uart.adapters import Adapter
 
 
 class LinksBook(Book):

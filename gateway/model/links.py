@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from flashers.api import Reason, Stamp
+from transports.uart.adapters import Adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,40 +84,6 @@ class LeaseView:
     id: int | None = None
     since: Stamp | None = None
     left_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Adapter:
-    """What a port is made of, as sysfs tells it; what nobody tells is None.
-
-    ``hub`` is the kernel's name of the USB hub that the adapter is plugged into
-    (``1-1.4``, or ``usb1`` for a root hub): what shares it, shares its fate.
-    """
-
-    kind: str
-    """``usb``, ``local`` (a UART of the machine), ``pty`` or ``network``."""
-    device: str | None = None
-    vid: int | None = None
-    pid: int | None = None
-    serial: str | None = None
-    product: str | None = None
-    driver: str | None = None
-    position: str | None = None
-    """The kernel's name of the USB device, such as ``1-1.4.2``."""
-    hub: str | None = None
-    by_path: str | None = None
-    by_id: str | None = None
-
-    @property
-    def named(self) -> str:
-        """In words, for people."""
-        if self.vid is None or self.pid is None:
-            return {"local": "a UART of this machine", "network": "the network"}.get(self.kind, self.kind)
-        parts = [f"{self.vid:04x}:{self.pid:04x}"]
-        parts += [self.product] if self.product else []
-        parts += [f"serial {self.serial}"] if self.serial else []
-        parts += [f"at {self.position}"] if self.position else []
-        return " ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

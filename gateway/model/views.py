@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from flashers.api import Evidence, Firmware, Reason, Role, RollbackKind, Stamp
+from gateway.model.links import Finding
 from gateway.model.outcomes import Outcome, Phase
 from gateway.model.records import Record
 from gateway.model.rollout import Pause, ReleaseMark, RolloutView
@@ -220,6 +221,8 @@ class Explanation:
     summary: str
     gates: tuple[Reason, ...] = ()
     attempts: tuple[AttemptView, ...] = ()
+    finding: Finding | None = None
+    """Whose fault it is if the node's link does not carry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from gateway.releases.add import add_release
 from gateway.releases.release import Release
 from gateway.service.deployments import Deployments
 from gateway.service.inventory import attempt_view
+from gateway.service.links.service import Links
 from gateway.service.nodes.keeping import NodeKeeping
 from gateway.service.outbox import JournalOutbox
 from gateway.service.recovery import Recovery
@@ -72,6 +73,7 @@ class Gateway:
         self.standing = Standing(site, self.supervisor, undrained=self.recovery.wake)
         self.seeing = Seeing(site, self.supervisor, self.status)
         self.upstream_state: Callable[[], str] = lambda: "none"
+        self.links = Links(site, self.supervisor, upstream=lambda: self.upstream_state())
         self._started: Stamp | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._taking = asyncio.Lock()
@@ -88,7 +90,7 @@ class Gateway:
         site.journal.listen(self.watchers.tell)
         await self.seeing.begin()
         await self.standing.load()
-        await site.leases.start()
+        await self.links.start()
         await self.rescue.start()
         await self.turns.load()
         await self._deployments.resume()
@@ -106,6 +108,7 @@ class Gateway:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._complete())
             group.create_task(self.supervisor.run())
+            group.create_task(self.links.run())
             group.create_task(self.turns.run())
             group.create_task(self.recovery.run())
             group.create_task(self.rescue.run())
@@ -124,7 +127,7 @@ class Gateway:
             log.warning("the stop is not told: %s", error.code)
         await self.roster.rounds.stop()
         await self.supervisor.stop(self.site.config.stop_budget)
-        await self.site.leases.stop()
+        await self.links.stop()
         if self._closing:
             _, left = await asyncio.wait(self._closing, timeout=_CLOSING_S)
             for task in left:
@@ -189,8 +192,13 @@ class Gateway:
         stranger = self.site.identities.trouble(node)
         if stranger is not None and stranger.code not in {gate.code for gate in gates}:
             gates = (stranger, *gates)
+        gates = self.links.gates(node, gates)
         return Explanation(
-            view, _summary(view, records, gates), gates, tuple(self._view(record) for record in records)
+            view,
+            _summary(view, records, gates),
+            gates,
+            tuple(self._view(record) for record in records),
+            await self.links.diagnose(node),
         )
 
     async def attempts(self, *, node: str | None = None, open_only: bool = False) -> list[AttemptView]:

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 
-from flashers.api import FirmwareImage, Probe, ProbeCost, Seen, Stalled
+from flashers.api import FirmwareImage, IdentityChanged, Probe, ProbeCost, Seen, Stalled
 from flashers.api.errors import PluginBug
+from gateway.attempt.identity import identify, tell_stranger
 from gateway.attempt.session import HostSession
 from gateway.service.site import Site
 from transports.errors import LinkError, TenderError
@@ -15,18 +16,44 @@ _LOOK_S = 120.0
 """A look that takes longer hangs; flashers have shorter time-outs of their own."""
 
 
-async def look(site: Site, node: str, allowed: ProbeCost, candidates: tuple[FirmwareImage, ...]) -> Seen:
+async def look(
+    site: Site,
+    node: str,
+    allowed: ProbeCost,
+    candidates: tuple[FirmwareImage, ...],
+    *,
+    touched: bool = False,
+) -> Seen:
     """What a node shows now; the caller has the lease of its link.
 
+    ``touched`` says that an attempt of ours left it so that it may not be able to say who it is.
+
     Raises:
+        IdentityChanged: another node answers, or the link leads to another socket than before.
         TenderError: it cannot be looked at; what a plugin raises otherwise is ``plugin-bug``.
     """
+    moved = await site.identities.look_at_place(node)
+    if moved is not None:
+        raise IdentityChanged(moved.message, remedy=moved.remedy)
     node_type = site.node_types.get(site.nodes[node].profile)
-    session = HostSession(node, site.link(node), site.opener, identity=site.inventory.identity(node))
+    session = HostSession(
+        node,
+        site.link(node),
+        site.opener,
+        identity=site.inventory.identity(node),
+        counters=site.counters(node),
+    )
     flasher = node_type.plugin.open(session, node_type.params)
     try:
         async with asyncio.timeout(_LOOK_S):
-            return await flasher.probe(Probe(allowed, candidates))
+            try:
+                seen = await flasher.probe(Probe(allowed, candidates))
+            except IdentityChanged as error:
+                await tell_stranger(session, site.identities, error)
+                raise
+            rule = node_type.profile.identity
+            await identify(session, flasher, rule, seen, site.identities, touched=touched)
+            return seen
     except TenderError:
         raise
     except TimeoutError as error:

@@ -17,9 +17,11 @@ from gateway.service.identity.keeper import IdentityKeeper
 from gateway.service.inventory import Inventory
 from gateway.service.links.leases import Leases
 from gateway.service.links.naming import channel_of
+from gateway.service.links.traffic import TrafficBook
 from gateway.service.node_types import NodeTypes
 from gateway.service.stock import Pins, Stock
 from gateway.trust.policy import TrustPolicy
+from transports.counters import LinkCounters
 from transports.links import LinkSpec
 
 
@@ -42,6 +44,7 @@ class Site:
     pins: Pins
     identities: IdentityKeeper
     leases: Leases = field(default_factory=Leases)
+    traffic: TrafficBook = field(default_factory=TrafficBook)
 
     @property
     def nodes(self) -> Mapping[str, NodeTable]:
@@ -64,6 +67,10 @@ class Site:
     def channel(self, node: str) -> str:
         """What a lease of this node's link is for: one port has one, by whatever names it is configured."""
         return channel_of(self.link(node))
+
+    def counters(self, node: str) -> LinkCounters:
+        """Where what passes between us and a node is counted."""
+        return self.traffic.of(self.nodes[node].spec.channel, node)
 
     async def refresh_pins(self) -> None:
         """Ask the journal again what must stay."""

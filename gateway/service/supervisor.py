@@ -7,7 +7,7 @@ it wait, and the rest goes on.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, replace
 
 from flashers.api import Reason, Role, Seen
@@ -215,6 +215,18 @@ class Supervisor:
             for entry in self._open.values()
             if _is_exposed(entry)
         ]
+
+    async def step_aside(self, nodes: Collection[str]) -> None:
+        """Leave the attempts on these nodes where they are; each goes on when its gates let it again."""
+        tasks = [
+            entry.task
+            for entry in self._open.values()
+            if entry.task is not None and entry.began and entry.record.node in nodes
+        ]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def stop(self, budget_s: float) -> None:
         """No new exposure; a node inside its window is brought through if that fits the budget."""

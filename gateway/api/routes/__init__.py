@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from gateway.api.routes import nodes, rescue, rollout, seeing, standing
+from gateway.api.routes import links, nodes, rescue, rollout, seeing, standing
 from gateway.control import Control
 
 AREAS: tuple[Callable[[Control], Sequence[web.RouteDef]], ...] = (
+    links.routes,
     nodes.routes,
     rescue.routes,
     rollout.routes,

@@ -151,8 +151,8 @@ class Leases:
         """Call ``changed`` whenever it may be worth trying again."""
         self._listeners.append(changed)
 
-    async def news(self, timeout: float) -> None:
-        """Wait until it may be worth trying again, but not for ever."""
+    async def news(self, timeout: float | None) -> None:
+        """Wait until it may be worth trying again, or so many seconds."""
         if self._change is None:
             self._change = asyncio.Event()
         change = self._change

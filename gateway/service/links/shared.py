@@ -64,6 +64,7 @@ class SharedLink:
         self._failures = 0
         self._used = asyncio.Event()
         self._after_crash = False
+        self._let_go = False
 
     @property
     def deadline(self) -> float:
@@ -115,6 +116,11 @@ class SharedLink:
                 return Reason("link-theirs", text, "It has its turn then.")
         return None
 
+    def let_go(self) -> None:
+        """Let the other software back as soon as nobody uses the link, and do not linger."""
+        self._let_go = True
+        self._used.set()
+
     def recover(self) -> None:
         """An earlier life of ours did not give the link back: that comes first."""
         self._after_crash = True
@@ -158,7 +164,7 @@ class SharedLink:
 
     async def _keep(self) -> None:
         """Have the link until nobody wants it any more, or it is due and nobody uses it."""
-        linger, overdue = _FETCH_S, False
+        linger, overdue, self._let_go = _FETCH_S, False, False
         while True:
             self._used.clear()
             left = self.deadline - self._now()
@@ -167,6 +173,8 @@ class SharedLink:
                     overdue = True
                     self._overdue()
                 wait = max(left, _TICK_S) if left > 0 else None
+            elif self._let_go:
+                return
             elif left <= 0:
                 table = self.neighbour.table
                 self._hold_off(table.pause if table is not None else 0.0)

@@ -7,7 +7,7 @@ would take longer than the question and its answer.
 import http.client
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -65,6 +65,11 @@ class Client:
             ServiceNotRunning, ServiceDenied, ServiceLost: there was no answer.
         """
         return self._ask("GET", _path(place, query))
+
+    def find(self, place: str, query: Sequence[tuple[str, str]]) -> Any:
+        """What of this place meets the query, in which a key may come several times.  Raises as :meth:`get`."""
+        asked = f"?{urlencode(query)}" if query else ""
+        return self._ask("GET", _path((place,), {}) + asked)
 
     def post(self, *place: str, body: Mapping[str, object] | None = None) -> Any:
         """Ask for something to be done.  Raises as :meth:`get`."""

@@ -16,9 +16,11 @@ from gateway.api.answers import answer_errors, line, many, one
 from gateway.api.asking import asked, read_body
 from gateway.api.listening import bound_socket
 from gateway.api.routes import AREAS
+from gateway.api.routes.nodes import read_query
 from gateway.api.spool import clear, spooled
 from gateway.control import Control
 from gateway.errors import AttemptUnknown, MessageMalformed
+from gateway.service.nodes.query import select
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +111,9 @@ class ApiServer:
         return one(await self._control.status())
 
     async def _nodes(self, request: web.Request) -> web.Response:
-        return many(await self._control.nodes())
+        query = read_query(request.query)
+        views = await self._control.nodes()
+        return many(views if query is None else select(views, query))
 
     async def _node(self, request: web.Request) -> web.Response:
         return one(await self._control.node(request.match_info["name"]))

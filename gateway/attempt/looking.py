@@ -4,8 +4,9 @@ import asyncio
 from dataclasses import replace
 
 from flashers import api as verbs
-from flashers.api import Evidence, FirmwareImage, Flasher, ProbeCost, Role, Seen
+from flashers.api import Evidence, FirmwareImage, Flasher, IdentityChanged, ProbeCost, Role, Seen
 from gateway.attempt.guard import Guard
+from gateway.attempt.identity import identify, tell_stranger
 from gateway.attempt.ledger import Ledger, Surroundings
 from gateway.attempt.session import HostSession
 from gateway.model.records import Observation, Part, Target, Trouble
@@ -66,6 +67,12 @@ class Looker:
                 fresh = await self._guard.do(self._probe())
             except TenderError as error:
                 trouble = trouble_of(error)
+        try:
+            if fresh is not None:
+                await self._guard.do(self._identify(fresh))
+        except TenderError as error:
+            # Whatever was seen was not seen of the node that is meant.
+            fresh, trouble = None, trouble_of(error)
         seen = fresh or Seen(Role.SILENT)
         if seen.role is Role.UNKNOWN:
             # Every cost was allowed, and the flasher still cannot tell: that is silence.
@@ -104,6 +111,13 @@ class Looker:
             self._silent_since = now
         return now - self._silent_since
 
+    async def _identify(self, seen: Seen) -> None:
+        if self._around.keeper is not None:
+            rule, touched = self._around.node_type.profile.identity, self._ledger.record.touched
+            await identify(
+                self._session, self._flasher, rule, seen, self._around.keeper, touched=touched
+            )
+
     async def _probe(self) -> Seen:
         targets = [
             (target, part)
@@ -114,7 +128,13 @@ class Looker:
         restarts = self._around.node_type.declaration.probe_cost is ProbeCost.RESTARTS_APPLICATION
         if self.heard_from is None and restarts:
             self.listen()
-        return await self._flasher.probe(verbs.Probe(ProbeCost.RESTARTS_APPLICATION, tuple(candidates)))
+        ask = verbs.Probe(ProbeCost.RESTARTS_APPLICATION, tuple(candidates))
+        try:
+            return await self._flasher.probe(ask)
+        except IdentityChanged as error:
+            if self._around.keeper is not None:
+                await tell_stranger(self._session, self._around.keeper, error)
+            raise
 
     async def _familiar(self, part: Part) -> list[Target]:
         """What it ran well before, and what such nodes are known to run: worth comparing its flash with."""

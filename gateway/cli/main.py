@@ -30,6 +30,9 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("node", "show a node, take one in, replace, rename or label it", "gateway.cli.nodes"),
             Command("probe", "look at a node now, or at all", "gateway.cli.probe"),
             Command("explain", "why a node is as it is, and what comes next", "gateway.cli.nodes"),
+            Command("recover", "what it takes to have a node back", "gateway.cli.rescue"),
+            Command("power", "cut a node's power, or reset it", "gateway.cli.rescue"),
+            Command("identify", "have a node show itself", "gateway.cli.rescue"),
         ),
     ),
     (

@@ -29,6 +29,10 @@ STYLES = {
     "quarantined": "bold red",
     "disconnected": "red",
     "changed-by-others": "magenta",
+    "identity-changed": "bold red",
+    "seen": "green",
+    "changed": "magenta",
+    "left-out": "yellow",
     "unknown": "dim",
     "cancelled": "dim",
     "superseded": "dim",
@@ -46,6 +50,14 @@ def age(stamp: dict[str, Any] | None, now: float | None = None) -> str:
         if seconds < below:
             return f"{'' if stamp['synchronised'] else '~'}{int(seconds // size)} {unit}"
     raise AssertionError("every age is below infinity")
+
+
+def ago(stamp: dict[str, Any] | None, now: float | None = None) -> str:
+    """The same as a phrase, for what is claimed of a node."""
+    if stamp is None:
+        return "never"
+    said = f"{age(stamp, now).removeprefix('~')} ago"
+    return said if stamp["synchronised"] else f"{said} (clock not synchronised)"
 
 
 def moment(stamp: dict[str, Any] | None) -> str:

@@ -3,20 +3,25 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
-from flashers.api import Digest
+from flashers.api import Digest, Stamp
 from flashers.api.plain import dump, load
 from gateway.attempt.advance import pins
 from gateway.journal.book import Book
 from gateway.journal.errors import JournalTooNew
 from gateway.journal.told import Told
-from gateway.model.records import RECORD_SCHEMA, Record, Target
+from gateway.model.nodes import Change, change_after
+from gateway.model.records import RECORD_SCHEMA, Provenance, Record, Target
 
 KEPT_TRACES = 500
 """Attempts whose last frames are kept, newest first."""
 
 
-_OPEN_WOUND = """(outcome = 'wounded' AND NOT EXISTS (
+_PRESENT = "generation = coalesce((SELECT generation FROM nodes WHERE name = {0}.node), 1)"
+"""Attempts on boards that were replaced since are history only."""
+_NEWEST = f"SELECT max(id) FROM attempts AS own WHERE own.{_PRESENT.format('own')} GROUP BY node"  # noqa: S608
+_OPEN_WOUND = f"""(outcome = 'wounded' AND one.{_PRESENT.format("one")} AND NOT EXISTS (
     SELECT 1 FROM attempts AS later WHERE later.node = one.node AND later.id > one.id
     AND later.outcome IS NOT NULL AND later.outcome NOT IN ('refused', 'not-reached')
     AND (later.outcome NOT IN ('cancelled', 'superseded') OR json_extract(later.record, '$.touched'))))"""
@@ -24,7 +29,9 @@ _OPEN_WOUND = """(outcome = 'wounded' AND NOT EXISTS (
 
 
 class Attempts(Book):
-    """Every attempt that there ever was."""
+    """Every attempt that there ever was; ``makes`` is noted in each that is made."""
+
+    makes = Provenance()
 
     async def create(self, make: Callable[[int], Record], tell: Callable[[Record], Told]) -> Record:
         """A new attempt, numbered by the journal, with what is told of it."""
@@ -32,6 +39,8 @@ class Attempts(Book):
         def work(connection: sqlite3.Connection) -> tuple[Record, list[Told]]:
             cursor = connection.execute("INSERT INTO attempts (node, open, record) VALUES ('', 1, '{}')")
             record = make(cursor.lastrowid or 0)
+            made = replace(self.makes, revision=_revision(connection, record))
+            record = replace(record, generation=_generation(connection, record.node), provenance=made)
             _write(connection, record)
             _touch_state(connection, record.node)
             return record, [tell(record)]
@@ -45,8 +54,9 @@ class Attempts(Book):
 
         def work(connection: sqlite3.Connection) -> None:
             _write(connection, record)
+            _settle(connection, record)
             for component, target in (known_good or {}).items():
-                _keep_known_good(connection, record.node, component, target)
+                _keep_known_good(connection, record.node, component, target, record.ended)
             _touch_state(connection, record.node)
 
         await self._write_and_tell(work, told)
@@ -56,11 +66,16 @@ class Attempts(Book):
         return await self._records("WHERE open ORDER BY id")
 
     async def attempts(
-        self, *, node: str | None = None, deployment: str | None = None, limit: int = 200
+        self,
+        *,
+        node: str | None = None,
+        deployment: str | None = None,
+        generation: int | None = None,
+        limit: int = 200,
     ) -> list[Record]:
-        """Attempts, newest first."""
+        """Attempts, newest first; ``generation`` asks for those on one of the boards that had the name."""
         where, values = [], []
-        for column, value in (("node", node), ("deployment", deployment)):
+        for column, value in (("node", node), ("deployment", deployment), ("generation", generation)):
             if value is not None:
                 where.append(f"{column} = ?")
                 values.append(value)
@@ -73,8 +88,8 @@ class Attempts(Book):
         return found[0] if found else None
 
     async def last_attempts(self) -> dict[str, Record]:
-        """The newest attempt of each node."""
-        found = await self._records("WHERE id IN (SELECT max(id) FROM attempts GROUP BY node)")
+        """The newest attempt of each node, as the board that has the name now."""
+        found = await self._records(f"WHERE id IN ({_NEWEST})")
         return {record.node: record for record in found}
 
     async def wounds(self) -> list[Record]:
@@ -88,7 +103,7 @@ class Attempts(Book):
             wanted: set[Digest] = set()
             # The newest of each node leads back to what it had before, which `rollback` may be asked for.
             query = f"""SELECT record FROM attempts AS one WHERE open
-                OR id IN (SELECT max(id) FROM attempts GROUP BY node) OR {_OPEN_WOUND}"""  # noqa: S608
+                OR id IN ({_NEWEST}) OR {_OPEN_WOUND}"""  # noqa: S608
             for (text,) in connection.execute(query):
                 wanted |= pins(_record(text))
             for table in ("known_goods", "baselines"):
@@ -126,9 +141,25 @@ class Attempts(Book):
 def _write(connection: sqlite3.Connection, record: Record) -> None:
     outcome = record.result.outcome.value if record.result else None
     connection.execute(
-        "UPDATE attempts SET node = ?, deployment = ?, open = ?, outcome = ?, record = ? WHERE id = ?",
-        (record.node, record.deployment, int(not record.done), outcome, dump(record), record.id),
+        "UPDATE attempts SET node = ?, deployment = ?, open = ?, outcome = ?, generation = ?, record = ? "
+        "WHERE id = ?",
+        (
+            record.node,
+            record.deployment,
+            int(not record.done),
+            outcome,
+            record.generation,
+            dump(record),
+            record.id,
+        ),
     )
+
+
+def _revision(connection: sqlite3.Connection, record: Record) -> int | None:
+    """Of the desired state that the attempt's deployment came by."""
+    query = "SELECT revision FROM deployments WHERE id = ?"
+    row = connection.execute(query, (record.deployment,)).fetchone()
+    return None if row is None else row[0]
 
 
 def _record(text: str) -> Record:
@@ -138,8 +169,31 @@ def _record(text: str) -> Record:
     return load(Record, text)
 
 
-def _keep_known_good(connection: sqlite3.Connection, node: str, component: str, target: Target) -> None:
-    connection.execute("INSERT OR REPLACE INTO known_goods VALUES (?, ?, ?)", (node, component, dump(target)))
+def _settle(connection: sqlite3.Connection, record: Record) -> None:
+    """An end says whether the node still runs what nobody here brought to it."""
+    if not record.done:
+        return
+    row = connection.execute("SELECT changed FROM nodes WHERE name = ?", (record.node,)).fetchone()
+    before = load(Change, row[0]) if row is not None and row[0] is not None else None
+    after = change_after(record, before)
+    if after != before:
+        connection.execute("INSERT OR IGNORE INTO nodes (name) VALUES (?)", (record.node,))
+        text = dump(after) if after is not None else None
+        connection.execute("UPDATE nodes SET changed = ? WHERE name = ?", (text, record.node))
+
+
+def _generation(connection: sqlite3.Connection, node: str) -> int:
+    row = connection.execute("SELECT generation FROM nodes WHERE name = ?", (node,)).fetchone()
+    return int(row[0]) if row is not None else 1
+
+
+def _keep_known_good(
+    connection: sqlite3.Connection, node: str, component: str, target: Target, proved: Stamp | None
+) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO known_goods VALUES (?, ?, ?, ?)",
+        (node, component, dump(target), dump(proved) if proved is not None else None),
+    )
 
 
 def _touch_state(connection: sqlite3.Connection, node: str) -> None:

@@ -17,6 +17,14 @@ class JournalTooNew(JournalError):
     remedy = "Install the newer Tender again; it was left exactly as it is."
 
 
+class AttemptOpen(JournalError):
+    """An attempt on this node has not ended, and would not know what became of its node."""
+
+    code = "node-busy"
+    remedy = "Wait for the attempt (`tender watch`), or cancel it."
+    retryable = True
+
+
 class JournalFull(JournalError):
     """There is no room to write what has to be written before a node may be touched."""
 

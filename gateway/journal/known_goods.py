@@ -1,5 +1,6 @@
 """What nodes can be taken back to, and what was learned of the ways there."""
 
+from flashers.api import Stamp
 from flashers.api.plain import dump, load
 from gateway.journal.book import Book
 from gateway.model.records import Target
@@ -18,6 +19,15 @@ class KnownGoods(Book):
         found: dict[str, dict[str, Target]] = {}
         for node, component, text in await self._rows("SELECT node, component, target FROM known_goods"):
             found.setdefault(node, {})[component] = load(Target, text)
+        return found
+
+    async def known_goods_proved(self) -> dict[str, Stamp]:
+        """When what nodes can go back to was proved to run there, by node: the oldest of its components."""
+        found: dict[str, Stamp] = {}
+        rows = await self._rows("SELECT node, proved FROM known_goods WHERE proved IS NOT NULL")
+        for node, text in rows:
+            stamp = load(Stamp, text)
+            found[node] = min(found.get(node, stamp), stamp, key=lambda each: each.unix_ms)
         return found
 
     async def add_baseline(self, profile: str, component: str, target: Target) -> None:

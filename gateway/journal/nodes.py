@@ -3,10 +3,10 @@
 import sqlite3
 from collections.abc import Iterable
 
-from flashers.api import Identity
 from flashers.api.plain import dump, load
 from gateway.journal.book import Book
 from gateway.journal.told import Told
+from gateway.model.nodes import Change
 from gateway.model.records import Observation
 
 
@@ -25,28 +25,28 @@ class Nodes(Book):
 
         await self._write_and_tell(work, told)
 
+    async def save_sight(
+        self, node: str, observation: Observation, change: Change | None, told: Iterable[Told] = ()
+    ) -> None:
+        """Keep what was seen outside of an attempt, and whether others have changed it."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO nodes (name, seen, changed) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+                "seen = excluded.seen, changed = excluded.changed, revision = revision + 1",
+                (node, dump(observation), dump(change) if change is not None else None),
+            )
+
+        await self._write_and_tell(work, told)
+
     async def seen(self) -> dict[str, Observation]:
         """The last observation of each node."""
         rows = await self._rows("SELECT name, seen FROM nodes WHERE seen IS NOT NULL")
         return {name: load(Observation, text) for name, text in rows}
 
-    async def identities(self) -> dict[str, Identity]:
-        """The identity that each node was adopted with."""
-        rows = await self._rows("SELECT name, identity FROM nodes WHERE identity IS NOT NULL")
-        return {name: load(Identity, text) for name, text in rows}
-
-    async def keep_identity(self, node: str, identity: Identity) -> None:
-        """Remember who answers at this node's place; the first one is kept."""
-        await self._execute(
-            "INSERT INTO nodes (name, identity) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET "
-            "identity = coalesce(identity, excluded.identity)",
-            node,
-            dump(identity),
-        )
-
     async def stale_states(self, limit: int) -> list[tuple[str, int]]:
         """Nodes whose published state is older than their own, with its revision."""
-        query = "SELECT name, revision FROM nodes WHERE revision > published ORDER BY name LIMIT ?"
+        query = "SELECT name, revision FROM nodes WHERE revision > published AND NOT cleared ORDER BY name LIMIT ?"
         return [(name, revision) for name, revision in await self._rows(query, limit)]
 
     async def state_published(self, node: str, revision: int) -> None:
@@ -63,5 +63,6 @@ class Nodes(Book):
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("INSERT OR IGNORE INTO nodes (name) VALUES (?)", rows)
+            connection.executemany("UPDATE nodes SET cleared = 0, published = 0 WHERE cleared AND name = ?", rows)
 
         await self.database.run(work)

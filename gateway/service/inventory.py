@@ -119,15 +119,15 @@ class Inventory:
             each.pop(node, None)
         self._quarantined.discard(node)
 
-    def rename(self, old: str, new: str) -> None:
-        """All that is known of it is known of another name."""
+    def rename(self, old: str, new: str, generation: int) -> None:
+        """All that is known of it is known of another name, as of a board of that number."""
         self.forget(new)
         for each in self._by_node:
             if old in each:
                 each[new] = each.pop(old)
         for records in (self._last, self._ended, self._wounds):
             if new in records:
-                records[new] = replace(records[new], node=new)
+                records[new] = replace(records[new], node=new, generation=generation)
         self._views.pop(new, None)
 
     @property

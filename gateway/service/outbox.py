@@ -27,7 +27,7 @@ class JournalOutbox:
         await self._journal.news()
 
     async def stale_states(self, limit: int) -> list[tuple[NodeView, int]]:
-        """Nodes whose published state is old; those no longer configured count as published."""
+        """Nodes whose published state is old; of those that are no nodes any more see :meth:`gone_states`."""
         found = []
         for name, revision in await self._journal.stale_states(limit):
             try:
@@ -35,6 +35,16 @@ class JournalOutbox:
             except KeyError:
                 await self._journal.state_published(name, revision)
         return found
+
+    async def gone_states(self, limit: int) -> list[str]:
+        """Names that are no node's any more, whose retained state upstream may still have."""
+        return sorted(self._inventory.roster.gone)[:limit]
+
+    async def state_cleared(self, name: str) -> None:
+        """Upstream has no state of that name any more."""
+        if name in self._inventory.roster.gone:  # and not taken in again meanwhile
+            self._inventory.roster.gone.discard(name)
+            await self._journal.state_cleared(name)
 
     async def state_published(self, node: str, revision: int) -> None:
         """Upstream has the state of that revision."""

@@ -201,7 +201,8 @@ class Recovery:
             return None
         try:
             images = await self._images(patient)
-            return await look(site, node, ProbeCost.RESTARTS_APPLICATION, images)
+            touched = patient.wound is not None and patient.wound.touched
+            return await look(site, node, ProbeCost.RESTARTS_APPLICATION, images, touched=touched)
         finally:
             site.leases.give_back(lease)
 

@@ -6,8 +6,10 @@ the phase that they tell of, and are deleted only after the upstream has them.
 
 from typing import Protocol
 
+from flashers.api import Stamp
 from gateway.control import Control, Progress
 from gateway.model.views import Event, NodeView, Status
+from transports.errors import TenderError
 
 
 class Outbox(Protocol):
@@ -33,6 +35,14 @@ class Outbox(Protocol):
         """Upstream has the state of that revision; a newer one stays stale."""
         ...
 
+    async def gone_states(self, limit: int) -> list[str]:
+        """Names that are no node's any more, whose retained state upstream may still have."""
+        ...
+
+    async def state_cleared(self, name: str) -> None:
+        """Upstream has no state of that name any more."""
+        ...
+
     async def all_states_stale(self) -> None:
         """Publish every node state again: after a fresh connection, so that a lost one heals."""
         ...
@@ -52,6 +62,16 @@ class Upstream(Protocol):
     @property
     def connected(self) -> bool:
         """Whether it is connected now."""
+        ...
+
+    @property
+    def trouble(self) -> TenderError | None:
+        """Why it is not connected, or was not the last time; None while it is."""
+        ...
+
+    @property
+    def trouble_since(self) -> Stamp | None:
+        """Since when."""
         ...
 
 

@@ -99,7 +99,10 @@ class Sender:
         return bool(events)
 
     async def send_states(self) -> bool:
-        """Send states that upstream does not have; whether there were any."""
+        """Send states that upstream does not have, and take away those of nodes that are gone.
+
+        Whether there were any.
+        """
         stale = await self._outbox.stale_states(BATCH)
         sent: list[tuple[str, int, Receipt]] = []
         for view, revision in stale:
@@ -112,7 +115,12 @@ class Sender:
         for name, revision, receipt in sent:
             await receipt.wait()
             await self._outbox.state_published(name, revision)
-        return bool(stale)
+        gone = await self._outbox.gone_states(BATCH)
+        for name in gone:
+            # An empty retained message takes the old one away (MQTT 5.0 and 3.1.1, section 3.3.1.3).
+            await (await self._wire.publish(self._topics.node(name), b"", retain=True)).wait()
+            await self._outbox.state_cleared(name)
+        return bool(stale or gone)
 
     async def _write_off(self, sent: list[tuple[int, Receipt]]) -> None:
         """Delete what upstream has: no more than up to the first that it does not."""

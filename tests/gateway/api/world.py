@@ -35,6 +35,7 @@ from gateway.model.views import (
     Status,
 )
 from gateway.releases.errors import BadBundle
+from gateway.verbs.nodes import NodeVerbs
 
 NOW = Stamp(1_790_000_000_000, synchronised=True)
 OLD = Firmware(Digest.sha256(b"old"), "1.0.0")
@@ -43,6 +44,8 @@ NEW = Firmware(Digest.sha256(b"new"), "2.0.0")
 
 class World:
     """Implements :class:`gateway.control.Control`."""
+
+    roster: NodeVerbs
 
     def __init__(self, *names: str, release: str | None = "sensor 2.0.0") -> None:
         self.node_views = {name: _node(name) for name in names}

@@ -21,6 +21,7 @@ from gateway.journal import Database, Journal, compaction
 from gateway.journal.database import APPLICATION_ID, migrations
 from gateway.journal.errors import JournalError, JournalFull, JournalTooNew
 from gateway.journal.journal import Told
+from gateway.model.nodes import Place
 from gateway.model.outcomes import Outcome, Phase
 from gateway.model.records import RECORD_SCHEMA, Observation, Record, Target
 from gateway.model.views import Event
@@ -332,14 +333,15 @@ async def test_what_was_seen_and_who_answered_is_remembered(path: Path) -> None:
     seen = Observation(Seen(Role.APP), at=stamp())
     await journal.save_seen("n", seen)
     first = Identity("first", Strength.HW_ID)
-    await journal.keep_identity("n", first)
-    await journal.keep_identity("n", Identity("second", Strength.ADDRESS))
+    await journal.keep_who("n", first, stamp(), Place("socket 3", "uart:/dev/x"))
     assert not await journal.way_back_seen("p", RollbackKind.REFLASH)
     await journal.way_back_worked("p", RollbackKind.REFLASH, "1")
     await journal.close()
     journal = await _opened(path)
     assert await journal.seen() == {"n": seen}
-    assert await journal.identities() == {"n": first}
+    kept = (await journal.kept())["n"]
+    assert (kept.identity, kept.identity_at) == (first, stamp())
+    assert kept.place == Place("socket 3", "uart:/dev/x")
     assert await journal.way_back_seen("p", RollbackKind.REFLASH)
     await journal.close()
 

@@ -27,6 +27,7 @@ from gateway.model.views import (
     Status,
 )
 from gateway.upstream.settings import MqttSettings
+from gateway.verbs.nodes import NodeVerbs
 
 NOW = Stamp(1_790_000_000_000, True)
 EPOCH = 7
@@ -95,11 +96,14 @@ def attempt_view(number: int, node: str, asked_by: str = "") -> AttemptView:
 class SmallGateway:
     """Control and Outbox in one."""
 
+    roster: NodeVerbs
+
     def __init__(self, name: str = "gw-1", nodes: int = 3) -> None:
         self.name = name
         self.inventory = {f"node-{number}": node_view(f"node-{number}") for number in range(nodes)}
         self.revisions = dict.fromkeys(self.inventory, 1)
         self.published = dict.fromkeys(self.inventory, 0)
+        self.gone: set[str] = set()
         self.unsent_events: dict[int, Event] = {}
         self.told: list[Event] = []
         self.progress: dict[str, Progress] = {}
@@ -150,6 +154,12 @@ class SmallGateway:
 
     async def state_published(self, node: str, revision: int) -> None:
         self.published[node] = max(self.published[node], revision)
+
+    async def gone_states(self, limit: int) -> list[str]:
+        return sorted(self.gone)[:limit]
+
+    async def state_cleared(self, name: str) -> None:
+        self.gone.discard(name)
 
     async def all_states_stale(self) -> None:
         self.published = dict.fromkeys(self.inventory, 0)

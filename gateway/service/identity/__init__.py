@@ -1,0 +1,1 @@
+"""Whether the node that answers is the one that is meant."""

@@ -1,0 +1,1 @@
+"""Who belongs to this gateway, and what of it is still true."""

@@ -60,6 +60,13 @@ class NoKnownGood(RequestError):
     remedy = "Give one with `tender baseline add FILE --profile P`."
 
 
+class NoTrace(RequestError):
+    """Nothing that passed on this node's link was kept."""
+
+    code = "no-trace"
+    remedy = "They are kept of attempts that did not succeed; `tender trace NODE --follow` shows one live."
+
+
 class VerbUnknown(RequestError):
     """This verb is not one that Tender understands."""
 

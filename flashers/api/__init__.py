@@ -33,7 +33,16 @@ from flashers.api.errors import (
     TransferRefused,
     WrongHardware,
 )
-from flashers.api.plugin import Flasher, FlasherPlugin, Params, Truth, VirtualNode, VirtualSetup
+from flashers.api.plugin import (
+    Describe,
+    Flasher,
+    FlasherPlugin,
+    LinkFrame,
+    Params,
+    Truth,
+    VirtualNode,
+    VirtualSetup,
+)
 from flashers.api.session import Console, Session
 from flashers.api.verbs import Activate, Backup, Confirm, Preflight, Probe, Revert, Transfer
 from flashers.api.words import (
@@ -61,6 +70,7 @@ __all__ = [
     "Confirm",
     "Console",
     "Declaration",
+    "Describe",
     "Digest",
     "Evidence",
     "EvidenceKind",
@@ -75,6 +85,7 @@ __all__ = [
     "ImageMismatch",
     "ImageTooLarge",
     "Initiative",
+    "LinkFrame",
     "NodeRefused",
     "NodeSilent",
     "NotSupported",

@@ -146,6 +146,22 @@ class VirtualSetup:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkFrame:
+    """What one write put on the link (``down``), or one read took from it, however it was cut."""
+
+    down: bool
+    data: bytes
+
+
+Describe = Callable[[LinkFrame], tuple[str, ...]]
+"""Takes frames in order and says, a line each, what they complete: an operation, its number, its result.
+
+It never raises, whatever comes: a recording may begin in the middle of a message.
+Bytes of an image are told by how many they are, since such lines leave the site.
+"""
+
+
+@dataclass(frozen=True, slots=True)
 class FlasherPlugin:
     """A flasher, introduced in one value.
 
@@ -170,3 +186,5 @@ class FlasherPlugin:
     """The options that the virtual node understands, each with a sentence for people."""
     backup_format: str | None = None
     """The format of what ``backup`` reads; None if it is the profile's own."""
+    describe: Callable[[Any], Describe] | None = None
+    """From the params to what makes a recording of the link legible; None leaves it in hexadecimal."""

@@ -8,7 +8,7 @@ integrator what to write into a profile.
 from collections.abc import Mapping
 
 from flashers.api import Flasher as FlasherContract
-from flashers.api import FlasherPlugin, Session, VirtualSetup
+from flashers.api import Describe, FlasherPlugin, Session, VirtualSetup
 from flashers.api import VirtualNode as VirtualNodeContract
 from flashers.mcuboot_smp.declare import declare
 from flashers.mcuboot_smp.image import parse
@@ -37,6 +37,12 @@ def _build(app: SimApp, size: int, options: Mapping[str, str]) -> bytes:
     return build(app, size, options)
 
 
+def _describe(params: SmpParams) -> Describe:
+    from flashers.mcuboot_smp.describe import describer
+
+    return describer(params)
+
+
 PLUGIN = FlasherPlugin(
     name="mcuboot_smp",
     summary="MCUboot images over MCUmgr (SMP on a console), in every mode of MCUboot",
@@ -47,4 +53,5 @@ PLUGIN = FlasherPlugin(
     virtual_node=_virtual_node,
     build=_build,
     faults=FAULTS,
+    describe=_describe,
 )

@@ -13,6 +13,7 @@ from flashers.api import (
     RollbackKind,
 )
 from flashers.stk500.build import build
+from flashers.stk500.describe import describer
 from flashers.stk500.flasher import Stk500Flasher
 from flashers.stk500.image import BACKUP_FORMAT, FORMATS, parse
 from flashers.stk500.params import Stk500Params
@@ -58,4 +59,5 @@ PLUGIN = FlasherPlugin(
     build=build,
     faults=FAULTS,
     backup_format=BACKUP_FORMAT,
+    describe=describer,
 )

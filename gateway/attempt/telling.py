@@ -39,6 +39,9 @@ def done_told(record: Record) -> Told:
         "seconds": round(record.seconds, 1),
         "origin": record.origin.value,
         "asked_by": record.asked_by,
+        "revision": record.provenance.revision,
+        "config": record.provenance.config,
+        "tender": record.provenance.tender,
     }
     return _told("attempt.done", record, data)
 

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.cli import text
 from gateway.cli.parsing import add_command, add_group, client
 from gateway.cli.tables import print_facts, print_json, print_table
+from gateway.cli.trace import print_trace
 
 
 def register(subparsers: Any) -> None:
@@ -30,6 +31,7 @@ def register(subparsers: Any) -> None:
         example="tender attempt show 17",
     )
     show.add_argument("attempt", type=int)
+    show.add_argument("--trace", action="store_true", help="what passed on its link, decoded where possible")
     cancel = add_command(
         subparsers,
         "cancel",
@@ -83,7 +85,15 @@ def _attempts(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    detail = client(arguments).get("attempts", str(arguments.attempt))
+    asking = client(arguments)
+    if arguments.trace:
+        trace = asking.get("attempts", str(arguments.attempt), "trace")
+        if arguments.json:
+            print_json(trace)
+        else:
+            print_trace(trace)
+        return 0
+    detail = asking.get("attempts", str(arguments.attempt))
     if arguments.json:
         print_json(detail)
         return 0
@@ -108,13 +118,14 @@ def _show(arguments: argparse.Namespace) -> int:
         ("sent", f"{text.size(view['bytes_sent'])} in {text.seconds(view['seconds'])}"),
         ("asked by", view["asked_by"] or "-"),
         ("origin", view["origin"] if view["deployment"] is None else f"deployment {view['deployment']}"),
+        ("made by", _made_by(view)),
         ("asked, ended", f"{text.moment(view['created'])}, {text.moment(view['ended'])}"),
     ]
     print_facts(facts)
     if detail["trace"]:
-        print("\nthe last on its link:")
-        for line in detail["trace"]:
-            print(f"  {line}")
+        print(
+            f"\n{len(detail['trace'])} frames of its link were kept: tender attempt show {view['id']} --trace"
+        )
     return 0
 
 
@@ -127,6 +138,14 @@ def _cancel(arguments: argparse.Namespace) -> int:
     if any(attempt["outcome"] is None for attempt in attempts):
         print("\nThose without an outcome are taken to the nearest proved state first; see `tender watch`.")
     return 0
+
+
+def _made_by(view: dict[str, Any]) -> str:
+    """What was in force when it was made."""
+    parts = [f"tender {view['tender'] or '?'}", f"configuration {view['config'][:19] or '?'}"]
+    if view["revision"] is not None:
+        parts.append(f"desired revision {view['revision']}")
+    return ", ".join(parts)
 
 
 def _rollback(attempt: dict[str, Any]) -> str:

@@ -163,7 +163,7 @@ async def _run(
     started(runner)
     ended = await runner.run()
     if ended.result is not None and ended.result.outcome is not Outcome.SUCCEEDED:
-        await site.journal.keep_trace(ended.id, [str(frame) for frame in session.recorder])
+        await site.journal.keep_trace(ended.id, session.recorder.text().splitlines())
     return ended
 
 

@@ -70,6 +70,14 @@ class Book:
         """Keep a named value."""
         await self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
 
+    async def set_meta_and_tell(self, key: str, value: str, told: Iterable[Told]) -> None:
+        """Keep a named value, and tell of it."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+        await self._write_and_tell(work, told)
+
     async def _write_and_tell(self, work: Callable[[sqlite3.Connection], T], told: Iterable[Told]) -> T:
         told = list(told)
         return await self._work_and_tell(lambda connection: (work(connection), told))
@@ -90,7 +98,7 @@ class Book:
                 listener(event)
 
     def _store_event(self, connection: sqlite3.Connection, told: Told) -> Event:
-        query = "INSERT INTO events (unsent, node, event) VALUES (1, ?, '')"
+        query = "INSERT INTO events (unsent, node, event) VALUES (1, ?, '{}')"
         number = connection.execute(query, (told.node,)).lastrowid or 0
         event = Event(
             id=EventId(self.gateway, self.epoch, number),

@@ -8,8 +8,12 @@ from gateway.journal.book import Book
 from gateway.journal.told import Told
 from gateway.model.views import Event
 
-KEPT_EVENTS = 2_000
-"""Told events that are kept for support, newest first."""
+KEPT_EVENTS = 20_000
+"""Told events that are kept for support, newest first; about 10 MB."""
+KEPT_PHASES = 4_000
+"""Phases of attempts are most of them, and are told by the ends as well: only among so many of the newest."""
+
+_SINCE = "sequence >= (SELECT min(sequence) FROM events WHERE json_extract(event, '$.at.unix_ms') >= ?)"
 
 
 class Events(Book):
@@ -55,9 +59,58 @@ class Events(Book):
         query = "SELECT event FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?"
         return [load(Event, text) for (text,) in await self._rows(query, since, limit)]
 
+    async def history(
+        self,
+        *,
+        after: int = 0,
+        since_ms: int | None = None,
+        node: str | None = None,
+        kind: str | None = None,
+        limit: int = 500,
+        newest: bool = False,
+    ) -> list[Event]:
+        """Kept events that meet every condition, in order: the first ``limit`` of them, or the last.
+
+        ``since_ms`` begins at the first event that was stamped so late, whatever the
+        clock said afterwards.
+        """
+        where, values = ["sequence > ?"], list[object]([after])
+        for condition, value in (
+            ("node = ?", node),
+            ("json_extract(event, '$.kind') = ?", kind),
+            (_SINCE, since_ms),
+        ):
+            if value is not None:
+                where.append(condition)
+                values.append(value)
+        order = "DESC" if newest else "ASC"
+        query = f"SELECT event FROM events WHERE {' AND '.join(where)} ORDER BY sequence {order} LIMIT ?"  # noqa: S608
+        found = [load(Event, text) for (text,) in await self._rows(query, *values, limit)]
+        return found[::-1] if newest else found
+
+    async def kept_from(self) -> tuple[int, int]:
+        """The numbers of the oldest event, and from which on phases are kept too (0, 0: there are none)."""
+        ((first, last),) = await self._rows("SELECT min(sequence), max(sequence) FROM events")
+        return (0, 0) if first is None else (first, max(first, last - KEPT_PHASES + 1))
+
+    async def last_of_kinds(self, *kinds: str) -> dict[str, Event]:
+        """The newest event of one of these kinds, by node."""
+        marks = ", ".join("?" * len(kinds))
+        query = (
+            "SELECT event FROM events WHERE sequence IN (SELECT max(sequence) FROM events "  # noqa: S608
+            f"WHERE node IS NOT NULL AND json_extract(event, '$.kind') IN ({marks}) GROUP BY node)"
+        )
+        found = [load(Event, text) for (text,) in await self._rows(query, *kinds)]
+        return {event.node: event for event in found if event.node is not None}
+
 
 def _forget_old(connection: sqlite3.Connection) -> None:
     connection.execute(
         "DELETE FROM events WHERE NOT unsent AND sequence <= (SELECT max(sequence) FROM events) - ?",
         (KEPT_EVENTS,),
+    )
+    connection.execute(
+        "DELETE FROM events WHERE NOT unsent AND json_extract(event, '$.kind') = 'attempt.phase' "
+        "AND sequence <= (SELECT max(sequence) FROM events) - ?",
+        (KEPT_PHASES,),
     )

@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from flashers.api import Reason
+from flashers.api import Reason, Stamp
+from gateway.clock import now
 from gateway.control import Control
 from gateway.upstream.answering import Answers
 from gateway.upstream.backoff import Backoff
@@ -45,6 +46,7 @@ class KeptUpstream:
         """When the connection began, in the loop's time."""
         self._unread: tuple[str, ...] = ()
         self._trouble: TenderError | None = None
+        self._trouble_since: Stamp | None = None
 
     @property
     def connected(self) -> bool:
@@ -55,6 +57,11 @@ class KeptUpstream:
     def trouble(self) -> TenderError | None:
         """Why it is not connected, or was not the last time; None while it is."""
         return self._trouble
+
+    @property
+    def trouble_since(self) -> Stamp | None:
+        """When the connection was lost, or was not made for the first time; None while it is there."""
+        return self._trouble_since if self._trouble is not None else None
 
     async def run(self, control: Control, outbox: Outbox) -> None:
         """Connect, tell, listen, and begin again; ends by cancellation only, in order."""
@@ -120,6 +127,8 @@ class KeptUpstream:
     def _report(self, error: TenderError) -> None:
         # The same trouble all night long is one line, not three hundred.
         news = self._trouble is None or self._trouble.message != error.message
+        if self._trouble is None:
+            self._trouble_since = now()
         self._trouble = error
         _log.log(logging.WARNING if news else logging.DEBUG, "%s: %s", error.code, error.message)
 

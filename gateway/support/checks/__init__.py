@@ -1,0 +1,1 @@
+"""What the doctor looks at, a module each; every check takes the ground and gives what it found."""

@@ -43,6 +43,7 @@ PLACES_OF_LIBRARIES = {
     "paho": ("gateway.upstream.mqtt", "gateway.demo.listener"),
     "aiohttp": ("gateway",),
     "intelhex": ("flashers.images",),
+    "gpiod": ("transports.power.gpio",),
     # For people at a terminal, who sit before the commands and before the demo.
     "rich": ("gateway.cli", "gateway.demo"),
 }
@@ -54,7 +55,19 @@ NAMES_OF_DISTRIBUTIONS = {"pyserial": "serial"}
 """Where the name that is installed is not the name that is imported."""
 
 LATE = frozenset(
-    {"aiohttp", "aiomqtt", "bellows", "bleak", "cryptography", "paho", "rich", "serial", "zigpy", "zigpy_znp"}
+    {
+        "aiohttp",
+        "aiomqtt",
+        "bellows",
+        "bleak",
+        "cryptography",
+        "gpiod",
+        "paho",
+        "rich",
+        "serial",
+        "zigpy",
+        "zigpy_znp",
+    }
 )
 """What costs time or memory and is imported only where it is needed."""
 

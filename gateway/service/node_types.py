@@ -1,8 +1,12 @@
 """Profiles joined with their flashers, each resolved once."""
 
+from collections.abc import Sequence
+
 from flashers.api import Activation, Declaration, ResetKind
 from gateway.attempt.ports import NodeType
 from gateway.model.records import Bounds, Rules
+from gateway.model.rescue import Effect, ResetBy
+from gateway.profiles.ladder import StepTable
 from gateway.profiles.load import ProfileSet
 from gateway.profiles.model import Profile
 
@@ -35,8 +39,9 @@ def rules_of(
     no_rollback: str = "refuse",
     soak: float | None = None,
     soak_after: float | None = None,
+    rungs: Sequence[StepTable] = (),
 ) -> Rules:
-    """The rules that an attempt on such a node is bound by."""
+    """The rules that an attempt on such a node is bound by; ``rungs`` are its ladder's."""
     evidence, timing, bounds = profile.evidence, profile.timing, profile.bounds
     transfer = declaration.transfer_evidence if evidence.transfer is None else frozenset(evidence.transfer)
     boot = declaration.boot_evidence if evidence.boot is None else frozenset(evidence.boot)
@@ -45,7 +50,9 @@ def rules_of(
         boot=boot,
         separate=declaration.activation is Activation.SEPARATE,
         trial_boot=declaration.trial_boot,
-        restartable=profile.reset is not ResetKind.NONE,
+        restartable=profile.reset is not ResetKind.NONE
+        or any(step.effect is Effect.RESET and not step.affects for step in rungs),
+        stays_hung=profile.resets is ResetBy.NONE and all(step.effect is Effect.RESET for step in rungs),
         boot_deadline=timing.boot_deadline,
         patience=timing.patience,
         soak=timing.soak if soak is None else soak,

@@ -119,6 +119,21 @@ def prepared(record: Record, seen: Seen, found: Prepared) -> Record:
     )
 
 
+def found_begun(record: Record, parts: tuple[Part, ...]) -> Record:
+    """The node was found inside its window, opened by a life of ours that this record knows nothing of.
+
+    ``parts`` have their known-goods filled in, as far as there are any: what it had before is gone.
+    """
+    known = all(part.known_good is not None for part in parts)
+    return replace(
+        record,
+        parts=parts,
+        prepared=True,
+        touched=True,
+        rollback=RollbackKind.REFLASH if known else RollbackKind.NONE,
+    )
+
+
 def noticed(record: Record, seen: Seen) -> Record:
     """Keep what an observation says for good: that the target was started."""
     if record.tried or not record.activations or not record.rules.separate:

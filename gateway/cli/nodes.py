@@ -223,6 +223,9 @@ def _explain(arguments: argparse.Namespace) -> int:
         print(f"\nwaits: {gate['message']} ({gate['code']})\n       {gate['remedy']}".rstrip())
     print()
     print_facts(_facts(explanation["node"]))
+    finding = explanation["finding"]
+    if finding is not None and finding["culprit"] not in {"nothing", "unknown"}:
+        print(f"\nat fault: {finding['culprit']}.  {finding['message']}\n       {finding['remedy']}")
     attempts = explanation["attempts"][:5]
     if attempts:
         print()

@@ -97,7 +97,10 @@ class RolloutBook(Book):
             for place, target in (known_goods or {}).items():
                 connection.execute("DELETE FROM known_goods WHERE node = ? AND component = ?", place)
                 if target is not None:
-                    connection.execute("INSERT INTO known_goods VALUES (?, ?, ?)", (*place, dump(target)))
+                    connection.execute(
+                        "INSERT INTO known_goods (node, component, target) VALUES (?, ?, ?)",
+                        (*place, dump(target)),
+                    )
                 connection.execute("UPDATE nodes SET revision = revision + 1 WHERE name = ?", place[:1])
 
         await self._write_and_tell(work, told)

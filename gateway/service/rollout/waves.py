@@ -164,7 +164,8 @@ def _stop(lane: Lane) -> Stop | None:
     counted = sum(each.proved or each.against for each in standings)
     if counted >= LEAST_COUNTED and len(against) > plan.stop_share * counted:
         percent = round(100 * len(against) / counted)
-        text = f"{len(against)} of {counted} nodes of type {lane.profile} ({percent} %) did not succeed."
+        text = f"{len(against)} of {counted} nodes of type {lane.profile} ({percent} %) did not succeed "
+        text += f"({_names(against)})."
         return Stop("share", text, lane.profile, against)
     return None
 

@@ -87,7 +87,7 @@ async def test_the_variant_of_a_node_decides_which_artifact_it_gets(bench: Bench
     async with bench.gateway() as running:
         file = bench.release(NEW, Piece(SENSOR), Piece(SENSOR, Behaviour.UNHEALTHY, variant="rev-b"))
         await running.gateway.add_release(file, asked_by="test")
-        await running.deploy()
+        await running.deploy(all_at_once=True)
         records = {record.node: record for record in await running.ended()}
         assert records["s1"].result is not None
         assert records["s1"].result.outcome == "rolled-back"
@@ -219,7 +219,7 @@ async def test_a_node_that_had_no_turn_before_the_deadline_is_not_reached(bench:
     bench.tables["s2"]["link"] = "memory:s1"
     async with bench.gateway() as running:
         await running.gateway.add_release(bench.release(NEW), asked_by="test")
-        await running.deploy("d", deadline_s=0.5)
+        await running.deploy("d", deadline_s=0.5, all_at_once=True)
         records = {record.node: record for record in await running.ended()}
         assert outcomes([records["s1"], records["s2"]]) == ["succeeded", "not-reached"]
         assert records["s2"].result is not None
@@ -233,7 +233,7 @@ async def test_a_deployment_may_be_slower_than_the_gateway(bench: Bench) -> None
     most = 0
     async with bench.gateway() as running:
         await running.gateway.add_release(bench.release(NEW), asked_by="test")
-        await running.deploy("d", max_in_parallel=1)
+        await running.deploy("d", max_in_parallel=1, all_at_once=True)
         supervisor = running.gateway.supervisor
         seen_gate = False
         while supervisor.depth:
@@ -255,7 +255,7 @@ async def test_no_more_nodes_are_under_way_than_the_gateway_allows(bench: Bench)
     most = 0
     async with bench.gateway() as running:
         await running.gateway.add_release(bench.release(NEW), asked_by="test")
-        await running.deploy()
+        await running.deploy(all_at_once=True)
         supervisor = running.gateway.supervisor
         while supervisor.depth:
             most = max(most, sum(1 for entry in supervisor._open.values() if entry.runner is not None))

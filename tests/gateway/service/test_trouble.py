@@ -144,7 +144,7 @@ async def test_a_flasher_that_hangs_is_stopped_and_the_others_never_wait_for_it(
     bench.swap_plugin[SENSOR] = _plugin_where("transfer", hangs, "s1")
     async with bench.gateway() as running:
         await _ready(running, bench)
-        await running.deploy()
+        await running.deploy(all_at_once=True)
         await running.until(lambda: runs(bench, "s2", SENSOR, NEW), within=60)
         records = {record.node: record for record in await running.ended(within=600)}
         bad = records["s1"].result
@@ -253,7 +253,7 @@ async def test_nodes_of_one_line_have_their_turn_one_after_the_other(bench: Benc
         bench.tables[name]["link"] = "memory:s1"  # each finds the first; what counts is the line
     async with bench.gateway() as running:
         await _ready(running, bench)
-        await running.deploy()
+        await running.deploy(all_at_once=True)
         await running.under_way("s1")
         number = (await running.records("s3"))[0].id
         await running.until(lambda: running.gateway.supervisor.gates(number))

@@ -2,17 +2,20 @@
 
 import argparse
 import os
+import sys
 from typing import Any
 
 from gateway.cli import text
 from gateway.cli.attempts import print_attempts, why
 from gateway.cli.parsing import UsageError, add_command, client
+from gateway.cli.rollout import stopped_lines
 from gateway.cli.tables import print_json, print_table
 
 _CODES = (
     "exit codes with --wait, the highest of all nodes:\n"
     "  0 succeeded or already there   3 flashed, boot not provable   4 rolled back   5 failed\n"
-    "  6 refused   7 cancelled or not reached   8 wounded   9 changed by others"
+    "  6 refused   7 cancelled or not reached   8 wounded   9 changed by others\n"
+    "A rollout that stops by itself ends the waiting, too."
 )
 
 
@@ -38,12 +41,32 @@ def register(subparsers: Any) -> None:
     select.add_argument("--all", action="store_true", help="every node that the release is for")
     policy = deploy.add_argument_group("how (otherwise as configured)")
     policy.add_argument(
-        "--no-rollback", choices=("refuse", "allow"), help="nodes that could not go back: refuse or allow"
+        "--no-rollback",
+        choices=("refuse", "canary-only", "allow"),
+        help="nodes that could not go back: refuse, allow, or only the one by which its type is proved",
     )
     policy.add_argument("--soak", type=float, metavar="S", help="seconds of health before it is confirmed")
     policy.add_argument("--soak-after", type=float, metavar="S", help="seconds of health after that")
     policy.add_argument("--deadline", type=float, metavar="S", help="begin no node later than in S seconds")
     policy.add_argument("--max-in-parallel", type=int, metavar="N", help="at most N nodes at a time")
+    policy.add_argument(
+        "--waves",
+        type=_waves,
+        metavar="N,N,…",
+        help="nodes of one type: so many proved, so many more, at a time",
+    )
+    policy.add_argument(
+        "--all-at-once", action="store_true", help="no waves, and nothing stops a bad release by itself"
+    )
+    policy.add_argument(
+        "--stop-in-a-row", type=int, metavar="N", help="stop after N nodes in a row that did not succeed"
+    )
+    policy.add_argument(
+        "--stop-share", type=float, metavar="F", help="stop when more than this share did not succeed (0.2)"
+    )
+    policy.add_argument(
+        "--beyond-budget", action="store_true", help="also nodes that had their share within 30 days"
+    )
     deploy.add_argument("--url", help="where the release's manifest is fetched if it is not here")
     deploy.add_argument("--id", help="a name for it; the same name again is the same deployment")
     deploy.add_argument("--wait", action="store_true", help="wait until every node has ended")
@@ -85,6 +108,11 @@ def _deploy(arguments: argparse.Namespace) -> int:
         "soak_after": arguments.soak_after,
         "deadline_s": arguments.deadline,
         "max_in_parallel": arguments.max_in_parallel,
+        "all_at_once": arguments.all_at_once,
+        "waves": arguments.waves,
+        "stop_in_a_row": arguments.stop_in_a_row,
+        "stop_share": arguments.stop_share,
+        "beyond_budget": arguments.beyond_budget,
     }
     body = {
         "id": arguments.id or f"{arguments.product}-{arguments.version}-{os.urandom(3).hex()}",
@@ -100,12 +128,17 @@ def _deploy(arguments: argparse.Namespace) -> int:
         from gateway.cli.waiting import wait_for_deployment
 
         attempts = wait_for_deployment(service, deployment["id"], quiet=arguments.json)
-        return _ended(attempts, arguments, accept_readback=arguments.accept == "readback")
+        code = _ended(attempts, arguments, accept_readback=arguments.accept == "readback")
+        _tell_stop(service.get("deployments", deployment["id"]))
+        return code
     if arguments.json:
         print_json(deployment)
     else:
         _print_deployments([deployment])
-        print("\n`tender watch` tells how it goes; `tender cancel` with its id ends it early.")
+        name = deployment["id"]
+        print(
+            f"\n`tender deployment show {name}` tells how it goes; `tender pause`, `tender cancel` end that."
+        )
     return 0
 
 
@@ -163,7 +196,7 @@ def _print_deployments(deployments: list[dict[str, Any]]) -> None:
                 f"{each['product']} {each['version']}",
                 each["state"],
                 str(len(each["nodes"])),
-                ", ".join(f"{count} {outcome}" for outcome, count in each["outcomes"].items()) or "-",
+                text.counts(each["outcomes"]),
                 each["asked_by"] or "-",
                 text.age(each["created"]),
             )
@@ -171,6 +204,19 @@ def _print_deployments(deployments: list[dict[str, Any]]) -> None:
         ),
         empty="Nothing was deployed yet.",
     )
+
+
+def _tell_stop(deployment: dict[str, Any]) -> None:
+    """Why it did not come to its end, if it did not; beside the answer, which may be JSON."""
+    for line in stopped_lines(deployment):
+        print(line, file=sys.stderr)
+
+
+def _waves(given: str) -> list[int]:
+    try:
+        return [int(size) for size in given.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--waves {given!r} is not N,N,…", remedy="Write it like --waves 1,3,10.") from error
 
 
 def _label(given: str) -> tuple[str, str]:

@@ -30,6 +30,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("node", "show a node, take one in, replace, rename or label it", "gateway.cli.nodes"),
             Command("probe", "look at a node now, or at all", "gateway.cli.probe"),
             Command("explain", "why a node is as it is, and what comes next", "gateway.cli.nodes"),
+            Command("budget", "what a node was asked to bear within 30 days", "gateway.cli.rollout"),
             Command("recover", "what it takes to have a node back", "gateway.cli.rescue"),
             Command("power", "cut a node's power, or reset it", "gateway.cli.rescue"),
             Command("identify", "have a node show itself", "gateway.cli.rescue"),
@@ -40,6 +41,9 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         (
             Command("deploy", "bring nodes to a release", "gateway.cli.deploy"),
             Command("deployments", "list what was deployed", "gateway.cli.deploy"),
+            Command("deployment", "one deployment: waves, and who waits for what", "gateway.cli.rollout"),
+            Command("pause", "begin nothing new, of a deployment or of everything", "gateway.cli.rollout"),
+            Command("resume", "end a pause, or let a stopped rollout go on", "gateway.cli.rollout"),
             Command("rollback", "bring a node back to its known-good", "gateway.cli.deploy"),
             Command("cancel", "end an attempt or a deployment early", "gateway.cli.attempts"),
             Command("attempts", "list attempts, newest first", "gateway.cli.attempts"),
@@ -50,7 +54,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
     (
         "releases",
         (
-            Command("release", "make, sign, add and list releases", "gateway.cli.releases"),
+            Command("release", "make, sign, add, list, hold and recall releases", "gateway.cli.releases"),
             Command("baseline", "vouch for firmware that nodes had before", "gateway.cli.releases"),
         ),
     ),

@@ -12,8 +12,10 @@ from gateway.cli.tables import print_json, print_table
 def register(subparsers: Any) -> None:
     """Add what asks the service beside the verbs of ``release`` that need none."""
     from gateway.cli import release
+    from gateway.cli.rollout import register_release
 
     verbs = release.register(subparsers)
+    register_release(verbs)
     add = add_command(
         verbs,
         "add",
@@ -69,7 +71,7 @@ def _taken(release: dict[str, Any], arguments: argparse.Namespace) -> int:
 
 def _print(releases: list[dict[str, Any]]) -> None:
     print_table(
-        ("release", "version", "for", ">size", "trust", "in store"),
+        ("release", "version", "for", ">size", "trust", "in store", ""),
         (
             (
                 release["product"],
@@ -78,6 +80,7 @@ def _print(releases: list[dict[str, Any]]) -> None:
                 text.size(sum(int(each.get("size", 0)) for each in release["artifacts"])),
                 release["trust"],
                 "all" if release["complete"] else "fetched when a node wants it",
+                release["mark"]["mark"] if release.get("mark") else "",
             )
             for release in releases
         ),

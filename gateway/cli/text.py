@@ -22,6 +22,8 @@ STYLES = {
     "waiting": "yellow",
     "updating": "cyan",
     "open": "cyan",
+    "paused": "yellow",
+    "stopped": "red",
     "failed": "red",
     "refused": "red",
     "broken": "red",
@@ -106,6 +108,11 @@ def size(count: int) -> str:
         return f"{count} B"
     kib = count / 1024
     return f"{kib:.1f} KiB" if kib < 1024 else f"{kib / 1024:.1f} MiB"
+
+
+def counts(values: dict[str, int]) -> str:
+    """How many of what: ``3 succeeded, 1 rolled-back``."""
+    return ", ".join(f"{count} {name}" for name, count in values.items()) or "-"
 
 
 def seconds(value: float) -> str:

@@ -17,6 +17,8 @@ PATIENCE = 90.0
 """Seconds that the service may be away: a restart with a stop budget takes at most that."""
 ASK_AGAIN = 0.5
 
+_ENDS = frozenset({"attempt.done", "deployment.done", "rollout.stopped"})
+
 Ended = Callable[[], "list[dict[str, Any]] | None"]
 
 
@@ -31,13 +33,17 @@ class Show(Protocol):
 def wait_for_deployment(service: Client, deployment: str, *, quiet: bool) -> list[dict[str, Any]]:
     """The attempts of a deployment, once all have ended: the newest for each node, by node.
 
+    A rollout that stopped by itself is at its end when nobody is under way any more; those
+    that wait are left out.
+
     Raises:
         ServiceNotRunning: it went away and did not come back.
     """
 
     def ended() -> list[dict[str, Any]] | None:
-        known = {each["id"]: each for each in service.get("deployments")}
-        if known[deployment]["state"] != "done":
+        known = service.get("deployments", deployment)
+        stopped = known["state"] == "stopped" and not known["rollout"]["finishing"]
+        if known["state"] != "done" and not stopped:
             return None
         latest: dict[str, dict[str, Any]] = {}
         for attempt in service.get("attempts"):  # newest first
@@ -70,7 +76,7 @@ def _wait(service: Client, ended: Ended, *, quiet: bool) -> list[dict[str, Any]]
                     for happened in watching:
                         show(happened)
                         kind = happened.get("event", {}).get("kind")
-                        if kind in {"attempt.done", "deployment.done"} and (found := ended()) is not None:
+                        if kind in _ENDS and (found := ended()) is not None:
                             return found
             except (ServiceLost, ServiceNotRunning):
                 now = time.monotonic()

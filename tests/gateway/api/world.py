@@ -36,6 +36,8 @@ from gateway.model.views import (
 )
 from gateway.releases.errors import BadBundle
 from gateway.verbs.nodes import NodeVerbs
+from tests.gateway.api.rollouts import Rollouts
+from tests.gateway.api.seen import Seen
 
 NOW = Stamp(1_790_000_000_000, synchronised=True)
 OLD = Firmware(Digest.sha256(b"old"), "1.0.0")
@@ -63,9 +65,12 @@ class World:
         """Set when somebody begins to look on."""
         self.ended = asyncio.Event()
         """Set when a deployment has ended."""
+        self.seeing = Seen(self)
+        self.events: list[Event] = []
         self._queues: list[asyncio.Queue[Event | Progress]] = []
         self._sequence = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self.rollout = Rollouts(self.deployment_views)
 
     @property
     def watchers(self) -> int:
@@ -237,6 +242,8 @@ class World:
         self._say(Event(identity, kind, NOW, node, attempt, deployment, data))
 
     def _say(self, item: Event | Progress) -> None:
+        if isinstance(item, Event):
+            self.events.append(item)
         for queue in self._queues:
             queue.put_nowait(item)
 

@@ -170,7 +170,9 @@ async def test_attempts_are_listed_shown_and_ended(tender: Tender, world: World,
     assert ended.out.count("cancelled") == 2
     shown = await tender("attempt", "show", "2")
     assert "health-failed: the console line did not come" in shown.out
-    assert "< 14 10" in shown.out
+    assert "tender attempt show 2 --trace" in shown.out
+    traced = (await tender("attempt", "2", "--trace")).lines
+    assert [line.split()[1:] for line in traced[1:]] == [[">", "sync"], ["<", "14", "10"], ["=", "dtr=1"]]
     assert (await tender("attempt", "show", "2", "--json")).json["record"]["id"] == 2
     assert len((await tender("attempts", "--node", "barn")).lines) == 2
     assert len((await tender("attempts", "--limit", "1")).lines) == 2
@@ -227,6 +229,7 @@ async def test_status_is_the_gateway_at_a_glance(tender: Tender) -> None:
     said = await tender("status")
     assert "signed releases only" in said.out
     assert "3, 0 attempts open" in said.out
+    assert said.lines[0] == "Nothing is broken."
     assert (await tender("status", "--json")).json["gateway"] == "gw-1"
 
 

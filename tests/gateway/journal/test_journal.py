@@ -391,7 +391,7 @@ async def main():
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     journal = Journal(Database(sys.argv[1]), "gw", stamp)
     await journal.open()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))
     told = 0
     try:
         while True:

@@ -20,6 +20,7 @@ from gateway.attempt.looking import trouble_of
 from gateway.attempt.telling import phase_told
 from gateway.model.records import Observation, Record
 from gateway.service.looking import look
+from gateway.service.nodes.sights import saw
 from gateway.service.rescue.climbs import Answer, Climbs
 from gateway.service.site import Site
 from transports.errors import LinkBusy, LinkDenied, LinkError, TenderError
@@ -190,7 +191,7 @@ class Recovery:
         if patient.wound is not None:
             self._found(await self._recovers(patient.wound, seen))
         else:
-            await self._site.inventory.save_seen(node, self._stamped(seen))
+            await saw(self._site.inventory, node, self._stamped(seen))
         return Answer(answered=True)
 
     async def _seen(self, patient: _Patient) -> Seen | None:
@@ -233,8 +234,8 @@ class Recovery:
         site, found = self._site, list[FirmwareImage]()
         profile = site.nodes[node].profile
         for table in site.node_types.get(profile).profile.components:
-            target = site.inventory.known_goods(node).get(table.id)
-            if target is not None:
+            own = site.inventory.known_goods(node).get(table.id)
+            for target in [*([own] if own else []), *await site.journal.baselines(profile, table.id)]:
                 try:
                     found.append(await site.stock(profile).image(target, table.value()))
                 except TenderError as error:

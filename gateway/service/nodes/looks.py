@@ -68,8 +68,13 @@ class Looks:
             if self._supervisor.holds(node):
                 raise NodeBusy(f"an attempt is open on {node}")  # since we waited for the link
             seen = await look(site, node, cost, await self._candidates(node))
+        rescue = self._supervisor.rescue
         if seen.role in (Role.SILENT, Role.UNKNOWN):
+            if rescue is not None:
+                rescue.found_silent(node)
             raise RequestError(f"{node} does not answer", remedy="Check its power and its cable.")
+        if rescue is not None:
+            await rescue.climbs.answered(node)
         at = site.clock()
         stamped = tuple(replace(piece, at=at) for piece in seen.evidence)
         return await saw(site.inventory, node, Observation(replace(seen, evidence=stamped), at=at))

@@ -53,7 +53,8 @@ class Ascent:
     """Who wants it at once."""
     gate: Reason | None = None
     not_before: float = 0.0
-    working: bool = False
+    found_silent: bool = False
+    """Whether a look found it so, now or before; of one that somebody only asked about nobody knows."""
 
 
 class Climbs:
@@ -69,7 +70,7 @@ class Climbs:
         """Go on where an earlier process stood; each silence is found anew before the next step."""
         for climb in await self._site.journal.open_climbs():
             tried = [step.name for step in await self._site.journal.steps(climb=climb.id)]
-            self._ascents[climb.node] = Ascent(climb, self._now(), tried)
+            self._ascents[climb.node] = Ascent(climb, self._now(), tried, found_silent=True)
 
     def of(self, node: str) -> Ascent | None:
         """How far it is; None for a node that answered, or was not looked at."""
@@ -85,7 +86,7 @@ class Climbs:
             return True
         if why == "silent" and not self._ladders.explicit(node):
             return False
-        await self._begin(node, why)
+        (await self._begin(node, why)).found_silent = True
         return True
 
     async def hurry(self, node: str, by: str) -> None:
@@ -107,8 +108,7 @@ class Climbs:
     async def unanswered(self, node: str, why: str, trouble: Trouble | None, look: Look) -> bool:
         """A look found silence: take the step that is due, if one is; whether the node answers now."""
         ascent = self._ascents.get(node) or await self._begin(node, why)
-        ascent.trouble = trouble
-        ascent.working = True
+        ascent.trouble, ascent.found_silent = trouble, True
         try:
             while (rung := self._due(node, ascent)) is not None:
                 answer = await self._climb(node, ascent, rung, look)
@@ -122,7 +122,6 @@ class Climbs:
                 await self._exhaust(node, ascent)
             return False
         finally:
-            ascent.working = False
             self._site.inventory.shown_anew(node)
 
     def next_rung(self, node: str) -> Rung | None:

@@ -1,9 +1,9 @@
 """Physical rescue as people and attempts use it; see :class:`gateway.verbs.rescue.RescueVerbs`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flashers.api import Reason, RollbackKind
 from gateway.attempt.session import HostSession
@@ -25,6 +25,17 @@ from transports.errors import LinkBusy, TenderError
 if TYPE_CHECKING:
     from gateway.service.recovery import Recovery
 
+_WAS_HEARD = frozenset(
+    {
+        Outcome.SUCCEEDED,
+        Outcome.ALREADY_THERE,
+        Outcome.FLASHED,
+        Outcome.ROLLED_BACK,
+        Outcome.FAILED,
+        Outcome.CHANGED_BY_OTHERS,
+    }
+)
+"""Ends that cannot come of a silent node."""
 _CUT_SHORT = "The gateway ended in the middle of it; power was given again at its next start."
 _EFFECT: dict[Action, Effect] = {"cycle": Effect.POWER, "reset": Effect.RESET}
 
@@ -83,22 +94,28 @@ class Rescue:
         await self.stepper.in_attempt(record, session, mild[(max(record.resets, 1) - 1) % len(mild)])
 
     def ended(self, record: Record) -> None:
-        """An attempt ended: one that did not reach its node leaves it to the ladder."""
+        """An attempt ended: a node that it did not reach is left to the ladder, one that it did is heard."""
         result = record.result
-        if result is not None and result.outcome is Outcome.NOT_REACHED and result.code == "node-silent":
+        if result is None:
+            return
+        if result.outcome is Outcome.NOT_REACHED and result.code == "node-silent":
             self.found_silent(record.node)
+        elif result.outcome in _WAS_HEARD:
+            self._later(self.climbs.answered(record.node))
 
     def found_silent(self, node: str) -> None:
         """A node did not answer somebody."""
         if node in self._site.nodes:
-            task = asyncio.get_running_loop().create_task(self._noticed(node))
-            self._noticing.add(task)
-            task.add_done_callback(self._noticing.discard)
+            self._later(self._noticed(node))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(_kept(work))
+        self._noticing.add(task)
+        task.add_done_callback(self._noticing.discard)
 
     async def _noticed(self, node: str) -> None:
-        with suppress(TenderError):  # a full disk: the next look notices it again
-            if await self.climbs.noticed(node) and self._recovery is not None:
-                self._recovery.wake()
+        if await self.climbs.noticed(node) and self._recovery is not None:
+            self._recovery.wake()
 
     # Verbs
 
@@ -137,7 +154,7 @@ class Rescue:
             state=view.state,
             recoverable=found.by.value if found.by is not None else "",
             reason=found.reason,
-            silent=ascent is not None,
+            silent=ascent is not None and ascent.found_silent,
             steps=tuple(map(_view, steps)),
             ladder=rungs,
             next=text,
@@ -186,7 +203,7 @@ class Rescue:
         return judge(
             Case(
                 wounded=self._site.inventory.wound(node) is not None,
-                silent=ascent is not None and (ascent.climb.why != "asked" or bool(ascent.tried)),
+                silent=ascent is not None and ascent.found_silent,
                 trouble=ascent.trouble if ascent is not None else None,
                 left=self.climbs.next_rung(node),
                 tried=len(ascent.tried) if ascent is not None else 0,
@@ -265,6 +282,12 @@ class Rescue:
     def _known(self, node: str) -> None:
         if node not in self._site.nodes:
             raise NodeUnknown(f"there is no node {node!r}")
+
+
+async def _kept(work: Coroutine[Any, Any, None]) -> None:
+    """What is only noted: where the disk is full the next look notices it again."""
+    with suppress(TenderError):
+        await work
 
 
 def _view(step: StepTaken) -> StepView:

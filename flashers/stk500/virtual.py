@@ -39,6 +39,7 @@ FAULTS: Mapping[str, str] = {
     "silent": "it has no loader: every reset starts the application",
     "deaf-resets": "so many resets do not reach it (deaf-resets=1)",
     "led": "seconds that the loader flashes its LED before it listens (led=0.375)",
+    "hw-id": "the serial number that the application answers to the line id? (hw-id=4711)",
     "text-noise": "the application talks all the time, also while it is reset",
     "drop-reply": "the loader's Nth answer is lost (drop-reply=40)",
     "drop-from": "from its Nth answer on the loader is not heard any more (drop-from=40)",
@@ -246,7 +247,7 @@ class VirtualStk500:
     def _run(self) -> None:
         program = program_in(self.flash.read(0, len(self.flash)))
         plain = self._options.get("boot-line", "")
-        self._running = None if program is None else RunningProgram(program, plain)
+        self._running = None if program is None else RunningProgram(program, plain, self._options.get("hw-id", ""))
 
     def _announce(self) -> None:
         if self._running is not None:

@@ -41,9 +41,10 @@ def program_in(flash: bytes) -> Program | None:
 class RunningProgram:
     """What it prints at boot, and what it answers."""
 
-    def __init__(self, program: Program, plain_boot_line: str = "") -> None:
+    def __init__(self, program: Program, plain_boot_line: str = "", hw_id: str = "") -> None:
         self._app = program.app
         self._plain = plain_boot_line
+        self._hw_id = hw_id
         self._heard = bytearray()
 
     def announce(self) -> bytes:
@@ -73,6 +74,8 @@ class RunningProgram:
                 return _line(f"version {app.spoken_version}")
             case b"health?":
                 return _line("sick" if app.behaviour in _SICK else "ok")
+            case b"id?" if self._hw_id:
+                return _line(f"id {self._hw_id}")
             case _:
                 return b""
 

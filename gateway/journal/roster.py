@@ -68,9 +68,15 @@ class RosterBook(Book):
         """It runs what nobody here brought to it, or that is accepted now."""
         await self._change(name, "changed = ?", [_text(change)], told)
 
-    async def accept_node(self, name: str, place: Place | None, told: Iterable[Told] = ()) -> None:
-        """Firmware and place are as they should be.  Raises AttemptOpen."""
+    async def accept_node(
+        self, name: str, place: Place | None, told: Iterable[Told] = (), *, unnamed: bool = False
+    ) -> None:
+        """Firmware and place are as they should be; ``unnamed``: it is known by its place alone from now on.
+
+        Raises AttemptOpen.
+        """
         query = "changed = NULL, stranger = NULL, place = coalesce(?, place)"
+        query += ", identity = NULL, identity_at = NULL" if unnamed else ""
         await self._change(name, query, [_text(place)], told, untouched=True)
 
     async def renew_node(self, name: str, told: Iterable[Told] = ()) -> None:

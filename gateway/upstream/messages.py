@@ -133,20 +133,36 @@ class NodeState(Message):
     link: Detail = Field(description="The link that the node is on.")
     labels: Mapping[str, Detail] = Field(description="The operator's labels; deployments can select by them.")
     state: str = Field(
-        description="`ok`, `waiting`, `updating`, `wounded`, `quarantined` or `unknown` (never seen)."
+        description="`ok`, `waiting`, `updating`, `wounded`, `quarantined`, `identity-changed` (another node "
+        "answers there), `changed-by-others` (it runs what nobody brought to it) or `unknown` (never seen)."
     )
     role: api.Role = Field(description="How it was found: `app`, `loader`, `asleep`, `silent` or `unknown`.")
     identity: Detail | None = Field(default=None, description="Which node this is; absent if not known.")
     identity_strength: str | None = Field(
         default=None, description="`hw-id`, `bonded`, `address`, `position` or `operator`, strongest first."
     )
+    identity_at: Moment | None = Field(default=None, description="When it last said who it is.")
+    place: Detail | None = Field(
+        default=None, description="The socket of the gateway that it was last found at; absent if not known."
+    )
+    origin: Detail = Field(
+        default="", description="Where the gateway has it from: `configuration`, or who adopted it."
+    )
+    board: int = Field(default=1, description="Which of the boards that had this name: the first is 1.")
     seen_at: Moment | None = Field(default=None, description="When the node was last looked at or heard.")
+    verified_at: Moment | None = Field(
+        default=None,
+        description="When all that is said of its firmware was last verified: the oldest of its components.",
+    )
     components: tuple[ComponentState, ...] = Field(description="What runs on it, part by part; at most 16.")
     rollback: api.RollbackKind = Field(
         description="The best way back that such a node can have: `bootloader`, `slot-switch`, `reflash`, "
         "`restore` or `none`."
     )
     known_good: Mapping[str, Firmware] = Field(description="What it would go back to, by component.")
+    known_good_at: Moment | None = Field(
+        default=None, description="When that was proved to run on it; absent if it never was."
+    )
     attempt: int | None = Field(default=None, description="The attempt under way; absent if there is none.")
     phase: str | None = Field(default=None, description="The phase of that attempt.")
     last_attempt: int | None = Field(default=None, description="The last attempt that ended.")
@@ -166,7 +182,13 @@ class NodeState(Message):
             role=view.role,
             identity=view.identity,
             identity_strength=view.identity_strength,
+            identity_at=Moment.of(view.identity_at),
+            place=view.place,
+            origin=view.origin,
+            board=view.generation,
             seen_at=Moment.of(view.seen_at),
+            verified_at=Moment.of(view.verified_at),
+            known_good_at=Moment.of(view.known_good_at),
             components=tuple(ComponentState.of(component) for component in view.components[:16]),
             rollback=view.rollback,
             known_good={

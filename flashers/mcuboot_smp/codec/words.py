@@ -35,6 +35,7 @@ class OsCommand(IntEnum):
     ECHO = 0
     RESET = 5
     PARAMETERS = 6
+    INFO = 7
     BOOTLOADER = 8
 
 

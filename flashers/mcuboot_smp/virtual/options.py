@@ -53,6 +53,9 @@ class NodeOptions(BaseModel):
     slow_erase: Seconds = Field(default=0.0, description="the first request of an upload takes so long")
     no_params: bool = Field(default=False, description="the server does not know the parameters command")
     no_info: bool = Field(default=False, description="the server knows neither bootloader info nor slot info")
+    hw_id: str | None = Field(
+        default=None, description="the node name that the application tells (OS info, format n)"
+    )
     says_mode: int | None = Field(default=None, description="the bootloader mode that it reports instead")
     legacy: bool = Field(default=False, description="errors in the old form, a plain rc")
     frugal: bool = Field(default=False, description="flags that are false are left out of the image list")

@@ -48,6 +48,7 @@ class AppServer:
             (Op.READ, Group.IMAGE, ImageCommand.SLOTS): images.slot_info,
             (Op.READ, Group.OS, OsCommand.PARAMETERS): self._parameters,
             (Op.READ, Group.OS, OsCommand.BOOTLOADER): self._bootloader_info,
+            (Op.READ, Group.OS, OsCommand.INFO): self._info,
             (Op.WRITE, Group.OS, OsCommand.ECHO): self._echo,
             (Op.READ, Group.OS, OsCommand.ECHO): self._echo,
             (Op.WRITE, Group.OS, OsCommand.RESET): self._reset,
@@ -87,6 +88,12 @@ class AppServer:
         said = self.options.says_mode
         mode = _MODE_NUMBERS[self.mode] if said is None else said
         return Reply({"mode": mode} | ({"no-downgrade": True} if self.options.no_downgrade else {}))
+
+    def _info(self, body: Mapping[str, Any]) -> Reply:
+        # Formats are letters, n is the node's name; without any, Zephyr tells the kernel's name.
+        if self.options.hw_id is None:
+            raise No(8, None)
+        return Reply({"output": self.options.hw_id if "n" in str(body.get("format", "")) else "Zephyr"})
 
     def _echo(self, body: Mapping[str, Any]) -> Reply:
         return Reply({"r": "sick" if self.sick else str(body.get("d", ""))})

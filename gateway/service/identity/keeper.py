@@ -46,6 +46,8 @@ class IdentityKeeper:
         self._clock = clock
         self._shown_anew = shown_anew
         self.places = places
+        self.unread: set[str] = set()
+        """Nodes that had to say who they are, and did not when they were asked last."""
 
     # Asking
 
@@ -131,6 +133,7 @@ class IdentityKeeper:
                 remedy=_REMEDY,
             )
         if known is not None and must:
+            self.unread.add(node)
             raise IdentityUnread(f"{node} has said that it is {known.value}, and does not say so now")
         kept = self._roster.kept(node)
         if here is not None and (kept.place is None or kept.place.link != here.link):
@@ -140,6 +143,7 @@ class IdentityKeeper:
 
     async def _learn(self, node: str, known: Identity | None, found: Identity, here: Place | None) -> None:
         at = self._clock()
+        self.unread.discard(node)
         told: tuple[Told, ...] = ()
         if known is None or known != found:
             data = {"identity": found.value, "strength": found.strength.value}

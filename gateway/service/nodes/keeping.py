@@ -180,7 +180,8 @@ class NodeKeeping:
                 raise NotAcceptable(reason.message if reason is not None else f"{name} is another node")
             here = site.identities.here(name)
             moved = here is not None and kept.place is not None and here.where != kept.place.where
-            if kept.changed is None and kept.stranger is None and not moved:
+            unnamed = name in site.identities.unread
+            if kept.changed is None and kept.stranger is None and not moved and not unnamed:
                 return site.inventory.view(name)
             view = site.inventory.view(name)
             data: dict[str, object] = {
@@ -193,8 +194,10 @@ class NodeKeeping:
                 "by": asked_by,
             }
             told = Told("node.accepted", node=name, data=data)
-            await site.journal.accept_node(name, here if moved else None, [told])
-            roster.accepted(name, here if moved else None)
+            place = here if moved or unnamed else None
+            await site.journal.accept_node(name, place, [told], unnamed=unnamed)
+            roster.accepted(name, place, unnamed=unnamed)
+            site.identities.unread.discard(name)
             return self._shown(name)
 
     # Asking

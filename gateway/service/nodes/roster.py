@@ -102,10 +102,11 @@ class Roster:
         elif new in self._file:
             self._place(new)
 
-    def accepted(self, name: str, place: Place | None) -> None:
-        """Firmware and place are as they should be."""
-        kept = self.kept(name)
-        self.keep(name, replace(kept, changed=None, stranger=None, place=place or kept.place))
+    def accepted(self, name: str, place: Place | None, *, unnamed: bool = False) -> None:
+        """Firmware and place are as they should be; ``unnamed``: its place is all that it is known by."""
+        kept = replace(self.kept(name), changed=None, stranger=None)
+        kept = replace(kept, identity=None, identity_at=None) if unnamed else kept
+        self.keep(name, replace(kept, place=place or kept.place))
 
     def relabel(self, name: str, labels: Relabelled | None) -> None:
         """Labels on top of its table's."""

@@ -105,9 +105,13 @@ def _said(answer: dict[str, Any], arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(answer)
         return 0
-    what = answer["deployment"] or "everything"
     finishing = answer["finishing"]
-    print(_paused(answer["paused"]) if answer["paused"] is not None else f"Nothing holds {what} here.")
+    if answer["paused"] is not None:
+        print(_paused(answer["paused"]))
+    elif answer["deployment"] is None:
+        print("The pause of everything is over; what was paused or held apart from it stays so.")
+    else:
+        print(f"Deployment {answer['deployment']} goes on.")
     for line in answer["still_held"]:
         print(f"Still: {line}")
     if finishing:

@@ -79,7 +79,7 @@ class WaveView:
     """Nodes that run the target, proved and soaked; the release is good on them."""
     already_there: int = 0
     not_successes: tuple[str, ...] = ()
-    """Nodes that count against the release."""
+    """Nodes that count against the release, or did before somebody resumed the rollout."""
     under_way: tuple[str, ...] = ()
     waiting: int = 0
 

@@ -51,6 +51,7 @@ class RolloutDesk:
             await self._or_undo(
                 self._site.journal.save_pause(scope, pause, told), lambda: turns.pauses.pop(scope, None)
             )
+        self._supervisor.wake()
         return self._answer(deployment)
 
     async def resume(self, deployment: str | None, *, asked_by: str) -> PauseAnswer:
@@ -95,6 +96,7 @@ class RolloutDesk:
         await self._or_undo(
             self._site.journal.save_mark(release, mark, told), lambda: marks.pop(release, None)
         )
+        self._supervisor.wake()
         return mark
 
     async def unhold(self, release: str, *, asked_by: str) -> None:

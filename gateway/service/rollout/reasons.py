@@ -43,17 +43,14 @@ def wave(lane: Lane, record: Record, busy: Collection[int]) -> Reason:
     begun = ", ".join(each.node for each in lane.begun(busy)[:5])
     planned, before = lane.planned(record.node, busy)
     if sizes > 1 and index + 1 == sizes:
-        now = f"{size} nodes of type {lane.profile} at a time, and {begun} have their turn"
+        now = f"{size} nodes of type {lane.profile} at a time, now {begun}"
     else:
-        now = f"{done} of {size} nodes of type {lane.profile} proved; {begun} under way"
-    text = (
-        f"Wave {index + 1} of {sizes}: {now}.  This node has its turn in wave {planned}, after {before} more."
-    )
+        now = f"{begun} under way, {done} of {size} proved for type {lane.profile}"
+    place = "next" if not before else f"after {before} more"
+    text = f"Wave {index + 1} of {sizes}: {now}.  This node comes {place}, in wave {planned}."
     soak = record.rules.soak + record.rules.soak_after
-    last = f"soaked for {soak:g} s" if soak else "proved"
-    return Reason(
-        "wave", text, f"It has its turn by itself when they are {last}; --all-at-once has no waves."
-    )
+    proof = f"proved, after a soak of {soak:g} s" if soak else "proved"
+    return Reason("wave", text, f"It goes on by itself when they are {proof}; --all-at-once has no waves.")
 
 
 def _since(stamp: Stamp | None) -> str:

@@ -42,6 +42,8 @@ class Standing:
     touched: bool = False
     """An open attempt has, and is brought to its end."""
     bearings: set[Bearing] = field(default_factory=set)
+    forgiven: bool = False
+    """It counted against the release, and somebody resumed the rollout all the same."""
 
     @property
     def proved(self) -> bool:
@@ -119,7 +121,7 @@ class Lane:
             size=size,
             proved=tuple(each.node for each in self.standings if each.proved),
             already_there=sum(Bearing.FINE in each.bearings for each in self.standings),
-            not_successes=tuple(each.node for each in self.standings if each.against),
+            not_successes=tuple(each.node for each in self.standings if each.against or each.forgiven),
             under_way=tuple(each.node for each in begun),
             waiting=sum(each.waits is not None and each not in begun for each in self.standings),
         )
@@ -139,6 +141,8 @@ def lanes(records: Iterable[Record], plan: Plan, forgiven: Collection[int] = ())
             standing.waits = None if under_way else record.id
         elif said is Bearing.PROOF or record.id not in forgiven:
             standing.bearings.add(said)
+        else:
+            standing.forgiven = standing.forgiven or said is Bearing.AGAINST
     by_profile: dict[str, list[Standing]] = {}
     for standing in found.values():
         by_profile.setdefault(standing.profile, []).append(standing)

@@ -140,7 +140,7 @@ class Concerns:
         if self._status.paused is not None:
             yield Concern(Level.WAITS, "paused", _paused("Everything", self._status.paused), "tender resume")
         for view in self._status.deployments:
-            rollout, show = view.rollout, f"tender deployments {view.id}"
+            rollout, show = view.rollout, f"tender deployment show {view.id}"
             if rollout.stopped is not None:
                 text = f"Deployment {view.id} stopped by itself: {rollout.stopped.message}"
                 yield Concern(Level.WAITS, "rollout-stopped", text, show)

@@ -29,7 +29,8 @@ async def test_a_pause_says_who_is_still_finished_and_how_it_ends(
     assert "1 touched, and brought to their end: attic." in said.out
     assert (await tender("pause", *scope, "--json")).json["paused"]["why"] == "storm"
     said = await tender("resume", *scope)
-    assert (said.code, said.lines[0].startswith("Nothing holds ")) == (0, True)
+    assert said.code == 0
+    assert ("goes on" in said.lines[0]) or ("is over" in said.lines[0])
     world.hold.set()
 
 

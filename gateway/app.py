@@ -30,8 +30,9 @@ from gateway.service.links.leases import Leases
 from gateway.service.links.programs import LocalPrograms, Programs
 from gateway.service.node_types import NodeTypes
 from gateway.service.nodes.roster import Roster
-from gateway.service.shapes import Shapes
+from gateway.service.rebuilding.keeping import Memory
 from gateway.service.seeing.upstream import trouble_of
+from gateway.service.shapes import Shapes
 from gateway.service.site import Site
 from gateway.service.standing.manager import ServiceManager
 from gateway.service.stock import Pins
@@ -131,7 +132,7 @@ async def serve(
         if upstream is not None:
             gateway.upstream_state = lambda: "connected" if upstream.connected else "disconnected"
             gateway.seeing.trouble = lambda: trouble_of(upstream)
-            jobs.append(upstream.run(gateway, gateway.outbox))
+            jobs.append(_tell_upstream(gateway, upstream))
         else:
             jobs.append(_nobody_listens(gateway))
         tasks = [asyncio.ensure_future(job) for job in jobs]
@@ -160,6 +161,27 @@ def _upstream(config: Config) -> Upstream | None:
     from gateway.upstream.mqtt import MqttUpstream  # only a gateway with a broker needs its client
 
     return MqttUpstream(config.upstream.mqtt)
+
+
+async def _tell_upstream(gateway: Gateway, upstream: Upstream) -> None:
+    """What the broker remembers of a gateway that lost its journal is read before it is published over."""
+    from gateway.upstream.requests import read_desired
+    from gateway.upstream.retained import read_retained
+
+    settings, name = gateway.site.config.upstream.mqtt, gateway.site.config.gateway.name
+
+    async def read() -> Memory:
+        if settings is None:
+            return Memory()
+        found = await read_retained(settings, name)
+        urls: tuple[str | None, ...] = ()
+        with suppress(TenderError):  # what cannot be understood is refused when it comes for good
+            requests = read_desired(found.desired).requests() if found.desired is not None else ()
+            urls = tuple(request.manifest_url for request in requests)
+        return Memory(found.states, tuple(url for url in urls if url is not None), found.refused)
+
+    await gateway.state.before_upstream(read)
+    await upstream.run(gateway, gateway.outbox)
 
 
 async def _nobody_listens(gateway: Gateway) -> None:

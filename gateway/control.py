@@ -26,6 +26,7 @@ from gateway.verbs.rescue import RescueVerbs
 from gateway.verbs.rollout import RolloutVerbs
 from gateway.verbs.seeing import SeeingVerbs
 from gateway.verbs.standing import StandingVerbs
+from gateway.verbs.state import StateVerbs
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,11 @@ class Control(Protocol):
     @property
     def standing(self) -> StandingVerbs:
         """Draining, switching off, and what nodes are heard to say."""
+        ...
+
+    @property
+    def state(self) -> StateVerbs:
+        """Exports of the state, and what is not known since it came from elsewhere."""
         ...
 
     @property

@@ -9,11 +9,12 @@ import json
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote, urlencode
 
 from transports.errors import TenderError
 
+_BLOCK = 1 << 20
 REPLY_TIMEOUT = 120.0
 """Seconds for an answer: a probe may wait for a node's boot."""
 
@@ -85,6 +86,33 @@ class Client:
         with file.open("rb") as stream:
             headers = {"Content-Length": str(file.stat().st_size)}
             return self._ask("POST", _path(place, query), stream, headers)
+
+    def download(self, file: BinaryIO, *place: str, body: Mapping[str, object]) -> int:
+        """Ask for something that is answered by a file, and write it; the answer is its size.
+
+        Raises:
+            OSError: the file cannot be written.
+            Refused, ServiceNotRunning, ServiceDenied, ServiceLost: as for :meth:`get`; what was
+                written by then is not all of it.
+        """
+        connection = self._connect()
+        size = 0
+        try:
+            response = self._send(connection, "POST", _path(place, {}), json.dumps(body).encode(), {})
+            if response.status >= 400:
+                raise _refused(json.loads(response.read()), response.status)
+            while block := response.read(_BLOCK):
+                file.write(block)
+                size += len(block)
+        except (http.client.HTTPException, ValueError, ConnectionError) as error:
+            raise ServiceLost(f"{self._path}: {str(error) or 'it closed the connection'}") from error
+        except TimeoutError as error:
+            raise ServiceLost(f"no answer within {self._reply_timeout:g} s") from error
+        finally:
+            connection.close()
+        if response.length:
+            raise ServiceLost(f"{self._path}: {response.length} bytes did not come")
+        return size
 
     def watch(self) -> "Watching":
         """Everything from now on; the connection is made at once, so that nothing is missed.

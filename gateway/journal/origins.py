@@ -64,21 +64,24 @@ class OriginsBook(Book):
         self.epoch = await self.database.run(work)
         return self.epoch
 
-    async def rebuild_from(
+    async def ask_anew(
         self,
-        facts: Mapping[str, object],
+        facts: Mapping[str, object] | None,
         nodes: Iterable[str],
         *,
         costly: bool,
         remembered: Mapping[str, str],
     ) -> None:
-        """Begin a rebuilding: keep what upstream remembered, and have every node asked."""
+        """Have nodes asked, and keep what upstream remembered of them.
+
+        ``facts`` begins a rebuilding with them; None goes on with the one that was begun.
+        """
         names = list(nodes)
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT INTO origins (kind, facts) VALUES ('rebuild', ?)", (json.dumps(dict(facts)),)
-            )
+            if facts is not None:
+                query = "INSERT INTO origins (kind, facts) VALUES ('rebuild', ?)"
+                connection.execute(query, (json.dumps(dict(facts)),))
             connection.executemany(
                 "INSERT OR REPLACE INTO remembered VALUES (?, ?)", list(remembered.items())
             )

@@ -102,6 +102,14 @@ EVENT_KINDS: dict[str, str] = {
     "link.given-back": "After such trouble the other software has its link again; data: link, shared_with.",
     "link.overdue": "Other software waits for a link beyond the lease's deadline, since a node must not be "
     "left now; data: link, shared_with.",
+    "state.exported": "The state was exported; data: asked_by, sealed (`scrypt` or `x25519`), bytes, nodes, "
+    "known_goods, open_attempts, lacking (artifacts).",
+    "state.imported": "The service began with an imported state; data: made_ms (by the exporting machine's "
+    "clock), made_synchronised, tender (the version that exported), gateway, artifacts, nodes, "
+    "known_goods, open_attempts, lacking (artifacts), epoch_before, epoch.",
+    "state.rebuilt": "A gateway without a past, or one that was asked to, has asked every node that it "
+    "could; data: nodes, remembered (by upstream), asked, silent, costly (not asked), known_goods, "
+    "unknown (components without a known-good), asked_by.",
     "journal.gap": "Events were dropped to stay within bounds; data: first, last (sequences).",
 }
 """The closed list of event kinds, each with what its data holds."""

@@ -32,6 +32,7 @@ from gateway.service.inventory import attempt_view
 from gateway.service.links.service import Links
 from gateway.service.nodes.keeping import NodeKeeping
 from gateway.service.outbox import JournalOutbox
+from gateway.service.rebuilding.keeping import StateKeeping
 from gateway.service.recovery import Recovery
 from gateway.service.rescue.rescue import Rescue
 from gateway.service.rollout.desk import RolloutDesk
@@ -78,6 +79,7 @@ class Gateway:
         self._closing: set[asyncio.Task[None]] = set()
         self._taking = asyncio.Lock()
         self.roster = NodeKeeping(site, self.supervisor, taking=self._taking, renewed=self.supervisor.wake)
+        self.state = StateKeeping(site, self.supervisor, self.roster)
 
     async def start(self) -> None:
         """Take up what the journal has open, before anybody can ask for more."""
@@ -94,6 +96,7 @@ class Gateway:
         await self.rescue.start()
         await self.turns.load()
         await self._deployments.resume()
+        await self.state.start()
         data: dict[str, object] = {
             "version": version("fleet-tender"),
             "unsigned_allowed": site.config.trust.unsigned == "allow",
@@ -114,6 +117,7 @@ class Gateway:
             group.create_task(self.rescue.run())
             group.create_task(self.roster.rounds.run())
             group.create_task(self.standing.run())
+            group.create_task(self.state.run())
 
     async def _complete(self) -> None:
         async with self._taking:
@@ -144,6 +148,7 @@ class Gateway:
         warnings = [Reason("trust", notice)] if notice is not None else []
         warnings += [Reason(item.error.code, f"{item.file}: {item.error}") for item in site.shelf.refused]
         warnings += inventory.roster.aside.values()
+        warnings += self.state.warnings()
         revision = await site.journal.meta("desired-revision")
         status = Status(
             gateway=site.config.gateway.name,
@@ -390,6 +395,7 @@ class Gateway:
                 return
 
     def _ended(self, record: Record) -> None:
+        self.state.asker.ended(record)
         self.standing.ended(record)
         self.rescue.ended(record)
         self.recovery.wake()

@@ -82,6 +82,8 @@ class Supervisor:
         self._stopping = False
         self.drained: Callable[[], Reason | None] = lambda: None
         """Why nothing new is begun, if that is so."""
+        self.first_asked: Callable[[Record], Reason | None] = lambda _: None
+        """Why an attempt waits for its node to be asked what it runs; only of those that could go on."""
         self.hearing: Hearing | None = None
         self._ways = KnownWays(site.journal, site.inventory)
         self.rescue: Rescue | None = None
@@ -153,6 +155,15 @@ class Supervisor:
         # What was put aside gets one more turn: on its way back it may well miss the bug.
         entry.aside, entry.not_before = None, 0.0
         self._site.inventory.quarantine(asked.node, on=False)
+        self._wake.set()
+
+    async def amend(self, record: Record) -> None:
+        """More is known of an attempt that waits than its record said."""
+        entry = self._open.get(record.id)
+        if entry is None or entry.task is not None:
+            return
+        await self._site.inventory.save(record)
+        entry.record, entry.exposed = record, exposure.opened(record)
         self._wake.set()
 
     def gates(self, attempt_id: int) -> tuple[Reason, ...]:
@@ -275,6 +286,8 @@ class Supervisor:
             entry.gates = (others_first,)
         elif not entry.equipped:
             self._begin(entry, self._equip(entry))
+        elif (unasked := self.first_asked(entry.record)) is not None:
+            entry.gates = (unasked,)
         elif self.rescue is not None and (step := self.rescue.gate(entry.record.node)) is not None:
             entry.gates = (step,)
         elif not entry.record.touched and (drained := self.drained()) is not None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flashers.api import Digest
 from gateway.artifacts.files import BLOCK, make_folder, named_trouble, off_loop
@@ -28,6 +28,9 @@ from gateway.state.contents import CONFIG, JOURNAL, Artifacts, Contents, Member,
 from gateway.state.errors import NoState
 from gateway.state.keys import Seal
 from gateway.state.sealing import Header, Sealer
+
+if TYPE_CHECKING:
+    from gateway.config.model import Config
 
 KEPT_ENDED = 2_000
 """Ended attempts that go along, beside the last :data:`KEPT_OF_NODE` of each node and all that are open."""
@@ -88,20 +91,29 @@ async def _export(
     config: Mapping[str, Any],
     gateway: str,
 ) -> Exported:
-    with _work_folder(state) as work:
+    with work_folder(state) as work:
         await snapshot(work / JOURNAL)
         facts = await _look_into(work / JOURNAL, gateway)
         return await off_loop(lambda: _seal(work, state, target, seal, what, config, gateway, facts))
 
 
 @contextmanager
-def _work_folder(state: Path) -> Iterator[Path]:
+def work_folder(state: Path) -> Iterator[Path]:
+    """A folder beside the state for one export; gone afterwards, or at the next start."""
     with named_trouble(f"cannot write in {state}"):
         folder = Path(tempfile.mkdtemp(dir=state, prefix=_WORK))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def config_for_reference(config: "Config") -> dict[str, object]:
+    """Every value of a configuration but its secrets: for whoever has to write it anew."""
+    from gateway.config.load import Loaded
+    from gateway.config.show import values
+
+    return {each.key: each.value for each in values(Loaded(config, {}))}
 
 
 def clear_work(state: Path) -> None:

@@ -1,8 +1,8 @@
 """The verbs about the state: export it, find it out again, and say what is not known since."""
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from flashers.api import Reason
@@ -59,8 +59,11 @@ class StateVerbs(Protocol):
         """Where it is from, and what of it is not known."""
         ...
 
-    async def export(self, target: Path, seal: Seal, what: Artifacts, *, asked_by: str) -> Exported:
-        """Export to a new file of the service's own.  Raises the errors of the disk and of the journal."""
+    def export(self, seal: Seal, what: Artifacts, *, asked_by: str) -> AbstractAsyncContextManager[Exported]:
+        """Lend an export as a file of the service's own, which is gone afterwards.
+
+        Raises DiskFull, DiskTrouble, JournalFull or JournalError.
+        """
         ...
 
     async def rebuild(self, *, allow_restart: bool, asked_by: str) -> StateView:

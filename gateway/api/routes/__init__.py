@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from gateway.api.routes import links, nodes, rescue, rollout, seeing, standing
+from gateway.api.routes import links, nodes, rescue, rollout, seeing, standing, state
 from gateway.control import Control
 
 AREAS: tuple[Callable[[Control], Sequence[web.RouteDef]], ...] = (
@@ -14,5 +14,6 @@ AREAS: tuple[Callable[[Control], Sequence[web.RouteDef]], ...] = (
     rollout.routes,
     seeing.routes,
     standing.routes,
+    state.routes,
 )
 """What adds an area's routes to the server, given the gateway."""

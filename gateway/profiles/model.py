@@ -7,7 +7,7 @@ flasher alone understands stands in ``[params]`` and is checked by the flasher.
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from flashers.api import Component, ComponentKind, EvidenceKind, ResetKind, RollbackKind, Strength
 from gateway.model.rescue import ResetBy
@@ -235,6 +235,12 @@ class Profile(_Table):
         if self.reset_by is not None:
             return self.reset_by
         return ResetBy.NONE if self.reset is ResetKind.NONE else ResetBy.GATEWAY
+
+    @model_validator(mode="after")
+    def _lamp_is_no_reset(self) -> "Profile":
+        if self.identify.line is not ResetKind.NONE and self.identify.line is self.reset:
+            raise ValueError("identify.line is the line that resets the node")
+        return self
 
     @field_validator("components")
     @classmethod

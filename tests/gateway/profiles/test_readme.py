@@ -21,6 +21,7 @@ README = Path(__file__).resolve().parents[3] / "device_profiles" / "README.md"
 TABLES: dict[str, type[BaseModel]] = {
     "Top": model.Profile,
     "[[components]]": model.ComponentTable,
+    "[identify]": model.IdentifyTable,
     "[evidence]": model.EvidenceTable,
     "[timing]": model.TimingTable,
     "[bounds]": model.BoundsTable,

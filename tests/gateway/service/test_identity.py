@@ -19,7 +19,7 @@ from tests.gateway.service.site import (
     runs,
     virtual,
 )
-from transports.links import LinkSpec
+from transports.links import ByteLink, LinkSpec
 
 _ASKS = {
     SENSOR: """
@@ -158,21 +158,28 @@ async def test_a_node_that_stops_saying_who_it_is_is_left_alone_until_somebody_a
 async def test_a_bent_answer_makes_nobody_a_stranger(bench: Bench) -> None:
     asks_who(bench)
     bench.node("r1", RELAY, options={"hw-id": "4711"})
+    real, sound, bent = bench.opener, list[bytes](), list[bytes]()
+
+    async def noisy(spec: LinkSpec) -> ByteLink:
+        link = await real(spec)
+        read = link.read
+
+        async def once_bent() -> bytes:
+            data = await read()
+            if b"id 4711" in data:
+                said, other = (bent, b"id 9711") if sound and not bent else (sound, b"id 4711")
+                said.append(data)
+                data = data.replace(b"id 4711", other)
+            return data
+
+        link.read = once_bent  # type: ignore[method-assign]
+        return link
+
+    bench.opener = noisy
     async with bench.gateway() as running:
         await running.gateway.probe("r1", allow_restart=True)
-        console = bench.nodes["r1"]._running.__class__
-        real, answers = console._answer, [b"id 9711\r\n"]
-
-        def bent(self: object, line: bytes, app: object) -> bytes:
-            said: bytes = real(self, line, app)
-            return answers.pop() if line == b"id?" and answers else said
-
-        console._answer = bent
-        try:
-            view = await running.gateway.probe("r1", allow_restart=True)
-        finally:
-            console._answer = real
-        assert answers == [], "the bent answer was heard"
+        view = await running.gateway.probe("r1", allow_restart=True)
+        assert bent, "the bent answer was heard"
         assert (view.identity, view.state) == ("4711", "ok")
 
 

@@ -9,6 +9,7 @@ from gateway.cli.parsing import UsageError, add_command, add_group, client
 from gateway.cli.tables import print_facts, print_json, print_table
 
 VERBS = ("show", "adopt", "replace", "forget", "rename", "label", "accept")
+from transports.errors import TenderError
 
 
 def register(subparsers: Any) -> None:
@@ -27,10 +28,10 @@ def register(subparsers: Any) -> None:
         subparsers,
         "explain",
         _explain,
-        help="why a node is as it is, and what comes next",
-        example="tender explain th-4",
+        help="why a node is as it is and what comes next, or what a code means",
+        example="tender explain th-4\n  tender explain link-busy",
     )
-    explain.add_argument("node")
+    explain.add_argument("node", metavar="NODE|CODE")
 
 
 def _register_verbs(verbs: Any) -> None:
@@ -213,8 +214,29 @@ def _label_of(said: str, where: str) -> tuple[str, str]:
     return label, value
 
 
+def _explain_code(arguments: argparse.Namespace) -> bool:
+    from gateway.support.codes import meaning_of
+
+    meaning = meaning_of(arguments.node)
+    if meaning is None:
+        return False
+    if arguments.json:
+        print_json({"code": meaning.code, "says": meaning.says, "remedies": meaning.remedies})
+        return True
+    print("\n".join([meaning.code, *(f"  {text}" for text in meaning.says)]))
+    print("\n".join(["\nwhat to do:", *(f"  {text}" for text in meaning.remedies)]))
+    print("\n".join(["\nit comes from:", *(f"  {place}" for place in meaning.places)]))
+    return True
+
+
 def _explain(arguments: argparse.Namespace) -> int:
-    explanation = client(arguments).get("nodes", arguments.node, "explain")
+    try:
+        explanation = client(arguments).get("nodes", arguments.node, "explain")
+    except TenderError:
+        # A node may be called like a code; only what is no node here is taken for one.
+        if _explain_code(arguments):
+            return 0
+        raise
     if arguments.json:
         print_json(explanation)
         return 0
@@ -279,6 +301,10 @@ def _facts(node: dict[str, Any]) -> list[tuple[str, str]]:
         for name, known in node["known_good"].items()
     ]
     facts.append(("rollback", node["rollback"]))
+    if node.get("way_back"):
+        facts.append(("on trial", node["way_back"]))
+    if node.get("recoverable"):
+        facts.append(("recoverable", f"{node['recoverable']}\n{node['recoverable_why']}"))
     facts.append(("attempt", _attempt(node)))
     if node["next_step"]:
         facts.append(("next", node["next_step"]))

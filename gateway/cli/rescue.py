@@ -168,12 +168,12 @@ def _power(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(step)
     else:
-        others = f", and so were {', '.join(step['affects'])}" if step["affects"] else ""
+        others = f"\nHit, too: {', '.join(step['affects'])}." if step["affects"] else ""
         done = "lost its power, and has it again" if step["effect"] == "power" else "was reset"
         if step["result"] == "failed":
             print(f"{step['name']} failed: {step['message']}\n{step['remedy']}".rstrip())
         else:
-            print(f"{step['node']} {done} ({step['name']}, {text.seconds(step['seconds'])}){others}.")
+            print(f"{step['node']} {done} ({step['name']}, {text.seconds(step['seconds'])}).{others}")
             print(f"`tender probe {step['node']}` tells whether it answers.")
     return 1 if step["result"] == "failed" else 0
 

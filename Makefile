@@ -15,7 +15,7 @@ BENCH ?=
 WITH_BROKER = environment="$$(tools/debian-packages demo)"; eval "$$environment";
 WITH_DEBIAN = environment="$$(tools/debian-packages test)"; eval "$$environment";
 
-.PHONY: help demo test check bench fuzz mutants venv peers debs lock clean
+.PHONY: help demo test check bench fuzz mutants venv peers debs docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -55,6 +55,10 @@ peers: .peers/up-to-date ## other people's clients, in an environment of their o
 
 debs: ## the broker, the AVR tools and a compiler, unpacked below .cache where the machine lacks them
 	@tools/debian-packages test >/dev/null
+
+docs: venv ## write the pages that are made from the code
+	@$(BIN)/python -m tools.errors
+	@$(BIN)/python -m tests.gateway.upstream.contract
 
 lock: ## resolve the locks anew from pyproject.toml
 	@tools/lock

@@ -7,9 +7,9 @@ from gateway.cli import text
 from gateway.cli.durations import duration
 from gateway.cli.parsing import UsageError, add_command, add_group, client
 from gateway.cli.tables import print_facts, print_json, print_table
+from transports.errors import TenderError
 
 VERBS = ("show", "adopt", "replace", "forget", "rename", "label", "accept")
-from transports.errors import TenderError
 
 
 def register(subparsers: Any) -> None:

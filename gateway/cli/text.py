@@ -29,6 +29,7 @@ STYLES = {
     "broken": "red",
     "wounded": "bold red",
     "quarantined": "bold red",
+    "silent": "red",
     "disconnected": "red",
     "changed-by-others": "magenta",
     "identity-changed": "bold red",

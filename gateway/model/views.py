@@ -73,7 +73,8 @@ EVENT_KINDS: dict[str, str] = {
     "another socket; data: known, found, strength, looks_like (the node that was known by it).",
     "node.adopted": "A node was taken in that is in no file; data: profile, link, labels, by.",
     "node.replaced": "There is a new board in a node's place; data: generation, by.",
-    "node.forgotten": "It is no node of this gateway any more; data: by.",
+    "node.forgotten": "It is no node of this gateway any more; data: by, still (`configuration`, if only the "
+    "adopted one of two by that name was forgotten).",
     "node.renamed": "A node has another name; data: old, by.",
     "node.labelled": "A node's labels were changed; data: labels (all of them now), by.",
     "node.accepted": "What a node runs, or where it is, was accepted; data: firmware (by image number), "
@@ -179,7 +180,8 @@ class NodeView:
 
     ``state`` sums it up for people: ``ok``, ``waiting``, ``updating``, ``wounded``,
     ``quarantined``, ``identity-changed`` (another node answers), ``changed-by-others``
-    (it runs what nobody here brought to it), ``unknown`` (never seen).
+    (it runs what nobody here brought to it), ``silent`` (it was asked since, and does not
+    answer), ``unknown`` (never seen).
     """
 
     name: str

@@ -12,6 +12,7 @@ from flashers.api import Digest, Firmware, Identity, Role, RollbackKind, Stamp, 
 from gateway.config.model import NodeTable
 from gateway.journal import Journal
 from gateway.journal.journal import Told
+from gateway.journal.memory import Memory
 from gateway.model.nodes import Change, change_after
 from gateway.model.outcomes import ACTS_NEXT, Outcome, Phase
 from gateway.model.records import Observation, Record, Target
@@ -175,6 +176,16 @@ class Inventory:
         (self._quarantined.add if on else self._quarantined.discard)(node)
         self._views.pop(node, None)
 
+    def remembered(self) -> tuple[Record, ...]:
+        """Each node's attempts that say how it stands: its newest, its newest end, its wound."""
+        found = [*self._last.values(), *self._ended.values(), *self._wounds.values()]
+        return tuple({record.id: record for record in found}.values())
+
+    def memory(self, deployments: Mapping[str, tuple[int | None, str]]) -> Memory:
+        """Everything that a new journal can be told, if the old one is damaged."""
+        kept = {name: self.roster.kept(name) for name in list(self.roster.tables)}
+        return Memory(self.remembered(), dict(self._seen), kept, dict(self._known_goods), deployments)
+
     # Reading
 
     def seen(self, node: str) -> Observation | None:
@@ -274,6 +285,9 @@ class Inventory:
             return "identity-changed", _ANOTHER
         if kept.changed is not None:
             return "changed-by-others", _CHANGED
+        plight = self.plight(name)
+        if plight.by is not None:
+            return "silent", plight.reason
         return ("ok" if seen is not None else "unknown"), ""
 
 

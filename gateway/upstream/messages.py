@@ -6,14 +6,16 @@ field without a value is left out of the message.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
 from flashers import api
 from gateway.control import Progress
 from gateway.model.views import ComponentView, Event, NodeView, Status
-from gateway.upstream.bounds import Plain, cut
+from gateway.upstream.bounds import Plain
+from gateway.upstream.outgoing import Detail, Moment, Outgoing, Text
+from gateway.upstream.rollouts import NODES_MAX, DeploymentState, PauseState
 
 SCHEMA = 1
 """The form of all messages.  New fields do not change it; another meaning of an old one does."""
@@ -24,36 +26,12 @@ LIST_MAX = 100
 """Names in one list of the status."""
 
 T = TypeVar("T")
-Text = Annotated[str, BeforeValidator(cut)]
-Detail = Annotated[str, BeforeValidator(lambda text: cut(text, 200))]
-
-
-class Outgoing(BaseModel):
-    """A message or a part of one."""
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True, use_enum_values=True)
-
-    def payload(self) -> bytes:
-        """The message as JSON; what has no value is left out."""
-        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
 class Message(Outgoing):
     """What every message begins with."""
 
     schema_: Literal[1] = Field(default=1, alias="schema", description="The form of this message: 1.")
-
-
-class Moment(Outgoing):
-    """A moment of the gateway's wall clock, and whether that clock can be believed."""
-
-    unix_ms: int = Field(description="Milliseconds since 1970-01-01 UTC, as the gateway's clock said.")
-    synchronised: bool = Field(description="Whether that clock was synchronised then.")
-
-    @classmethod
-    def of(cls, stamp: api.Stamp | None) -> "Moment | None":
-        """A stamp for upstream."""
-        return None if stamp is None else cls(unix_ms=stamp.unix_ms, synchronised=stamp.synchronised)
 
 
 class Firmware(Outgoing):
@@ -134,7 +112,8 @@ class NodeState(Message):
     labels: Mapping[str, Detail] = Field(description="The operator's labels; deployments can select by them.")
     state: str = Field(
         description="`ok`, `waiting`, `updating`, `wounded`, `quarantined`, `identity-changed` (another node "
-        "answers there), `changed-by-others` (it runs what nobody brought to it) or `unknown` (never seen)."
+        "answers there), `changed-by-others` (it runs what nobody brought to it), "
+        "`silent` (it was asked since, and does not answer) or `unknown` (never seen)."
     )
     role: api.Role = Field(description="How it was found: `app`, `loader`, `asleep`, `silent` or `unknown`.")
     identity: Detail | None = Field(default=None, description="Which node this is; absent if not known.")
@@ -305,6 +284,10 @@ class StatusMessage(Message):
         description="Nodes without firmware that runs at this moment; at most 100 of them."
     )
     store_bytes: int = Field(description="Bytes of the artifact store.")
+    paused: PauseState | None = Field(default=None, description="The pause of everything; else absent.")
+    deployments: tuple[DeploymentState, ...] = Field(
+        default=(), description="Deployments that have not ended; at most 20 of them."
+    )
     warnings: tuple[Warned, ...] = Field(default=(), description="What the operator should know; at most 20.")
 
     @classmethod
@@ -325,6 +308,8 @@ class StatusMessage(Message):
             quarantined=status.quarantined[:LIST_MAX],
             exposed=status.exposed[:LIST_MAX],
             store_bytes=status.store_bytes,
+            paused=PauseState.of(status.paused),
+            deployments=tuple(map(DeploymentState.of, status.deployments[:NODES_MAX])),
             warnings=tuple(
                 Warned.of(reason) for reason in (*warnings, *status.degraded, *status.warnings)[:20]
             ),
@@ -334,7 +319,13 @@ class StatusMessage(Message):
         """Whether there is nothing new in it."""
         if other is None:
             return False
-        return self.model_dump(exclude=set(self.VOLATILE)) == other.model_dump(exclude=set(self.VOLATILE))
+        return self.lasting() == other.lasting()
+
+    def lasting(self) -> dict[str, Any]:
+        """What is worth a message of its own: of a deployment its state and waves, not each node's turn."""
+        dumped = self.model_dump(exclude=set(self.VOLATILE))
+        dumped["deployments"] = [each.lasting() for each in self.deployments]
+        return dumped
 
 
 class OfflineMessage(Message):
@@ -368,6 +359,9 @@ class ResultMessage(Message):
     remedy: Text = Field(default="", description="If not: what can be done about it.")
     attempts: tuple[AttemptLine, ...] = Field(
         default=(), description="The attempts concerned, as they stand; at most 100."
+    )
+    deployments: tuple[DeploymentState, ...] = Field(
+        default=(), description="The deployment that was paused or resumed, as it stands."
     )
 
 

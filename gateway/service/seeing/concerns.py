@@ -58,6 +58,8 @@ class Concerns:
                 yield await self._wounded(view, wound)
             elif view.state == "quarantined":
                 yield self._quarantined(view, last)
+            elif view.recoverable == "site-visit":
+                yield _needs_visit(view)
             elif view.last_outcome is Outcome.CHANGED_BY_OTHERS or view.name in changed:
                 yield self._changed(view, last)
             elif last is not None and last.result is not None and last.result.outcome in _ASK_OWNER:
@@ -184,6 +186,20 @@ class Concerns:
 
 def _paused(what: str, pause: Pause) -> str:
     return f"{what} is paused by {pause.by or 'somebody'}" + (f": {pause.why}" if pause.why else "") + "."
+
+
+def _needs_visit(view: NodeView) -> Concern:
+    """A node that was not wounded, does not answer, and cannot be had back from here."""
+    reason = view.recoverable_why
+    return Concern(
+        Level.WAITS,
+        "site-visit",
+        f"{view.name}: {reason}",
+        f"tender recover {view.name}",
+        Cause.NOT_OURS,
+        "it fell silent while no attempt had written it",
+        view.name,
+    )
 
 
 def _not_updated(records: list[Record]) -> Concern:

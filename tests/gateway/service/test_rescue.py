@@ -48,7 +48,7 @@ async def test_a_node_that_hangs_until_its_power_is_cut_comes_back_by_the_relay(
         assert outcomes(await running.ended()) == ["not-reached"]
         await running.until(lambda: running.told("rescue.step"))
         view = await running.view("s1")
-        assert (view.recoverable, view.state) == ("power-cycle", "unknown")
+        assert (view.recoverable, view.state) == ("power-cycle", "silent")
         await running.until(lambda: len(running.told("rescue.step")) == 2)
         assert steps(running, "s1") == [("dtr", "silent"), ("relay", "answered")]
         assert relays.told("r1") == ["off s1", "on s1"]

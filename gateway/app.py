@@ -77,7 +77,7 @@ async def make_site(
     await off_loop(lambda: settle(config.state))
     await off_loop(lambda: clear_work(config.state))
     journal = Journal(database(config.state / "journal.sqlite"), config.gateway.name, clock)
-    await journal.open()
+    await journal.open(mend=True)
     stack.push_async_callback(journal.close)
     trust = TrustPolicy.of(
         config.trust.keys, threshold=config.trust.threshold, unsigned=config.trust.unsigned

@@ -5,19 +5,33 @@ upstream can never be told of what the journal does not know, nor the other way 
 """
 
 import asyncio
+import json
+import logging
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from flashers.api import Stamp
 from flashers.api.plain import dump
+from gateway.artifacts.files import off_loop
+from gateway.journal import damage
 from gateway.journal.compaction import compact
 from gateway.journal.database import Database
+from gateway.journal.errors import JournalDamaged, JournalLost
+from gateway.journal.memory import Memory, write
 from gateway.journal.told import Told
+from gateway.model.standing import Draining
 from gateway.model.views import Event, EventId
 
 T = TypeVar("T")
+
+log = logging.getLogger("tender.journal")
+
+LOST_KEY = "journal-lost"
+LOST_BY = "the loss of the journal"
+"""Who it is that asks to drain then."""
 
 _COMPACT_EVERY = 1_000
 """Events between two looks at how many are still untold."""
@@ -33,15 +47,70 @@ class Book:
         self._clock = clock
         self._news = asyncio.Event()
         self._listeners: list[Callable[[Event], None]] = []
+        self.remember: Callable[[], Memory] = Memory
+        """What is still known if the file is damaged under a running gateway."""
+        self._lost: list[Event] = []
 
-    async def open(self) -> None:
+    async def open(self, *, mend: bool = False) -> None:
         """Open the file and learn, or begin, the epoch.
+
+        With ``mend`` a damaged one is kept aside, and another begun: now, and whenever it
+        turns out to be damaged.  That is told, and nothing new is begun until somebody has looked.
 
         Raises:
             JournalTooNew, JournalError: as for the database.
         """
-        await self.database.open()
-        self.epoch = await self.database.run(self._epoch)
+        try:
+            if mend and self._is_empty():
+                raise JournalDamaged("the journal is damaged: the file is empty")
+            await self.database.open()
+            if mend:
+                await self.database.check()
+            self.epoch = await self.database.run(self._epoch)
+        except JournalDamaged as damaged:
+            if not mend:
+                raise
+            self.database.begin_anew = self._begin_anew
+            await self.database.renew(damaged.message.removeprefix("the journal is damaged: "))
+            self._tell_of_the_loss()
+        if mend:
+            await off_loop(lambda: damage.note_epoch(Path(self.database.path), self.epoch))
+            self.database.begin_anew = self._begin_anew
+            self.database.renewed = self._tell_of_the_loss
+
+    def _is_empty(self) -> bool:
+        path = Path(self.database.path)
+        return self.database.path != ":memory:" and path.exists() and not path.stat().st_size
+
+    def _begin_anew(self, message: str) -> sqlite3.Connection:
+        """In the journal's thread: keep the file aside, and write what is known into a new one."""
+        path, at = Path(self.database.path), self._clock()
+        before = max(self.epoch, damage.last_epoch(path))
+        epoch = max(self._new_epoch(), before + 1)
+        kept = path.with_name(f"{path.name}.damaged-{epoch}")
+        if path.exists():
+            kept = damage.set_aside(path, epoch)
+        connection, memory = self.database.connect(), self.remember()
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)", (str(epoch),))
+        self.epoch = epoch
+        write(connection, memory, at)
+        # What was paused, held or recalled is forgotten with it: somebody has to look first.
+        draining = Draining(at, LOST_BY)
+        lost = {"kept": kept.name, "message": message, "remembered": memory.open_attempts}
+        for key, value in (("draining", dump(draining)), (LOST_KEY, json.dumps(lost))):
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        told = (Told("journal.lost", data=lost), Told("gateway.draining", data={"by": LOST_BY}))
+        events = [self._store_event(connection, each) for each in told]
+        connection.execute("COMMIT")
+        damage.note_epoch(path, epoch)
+        self._lost += events
+        log.error("the journal was damaged (%s): kept as %s, and begun anew", message, kept)
+        return connection
+
+    def _tell_of_the_loss(self) -> None:
+        events, self._lost = self._lost, []
+        self._announce((None, events))
 
     async def close(self) -> None:
         """Close the file."""
@@ -117,14 +186,23 @@ class Book:
     def _epoch(self, connection: sqlite3.Connection) -> int:
         row = connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
         if row is None:
-            # Larger than any earlier one on a machine whose clock runs, and unlikely to repeat otherwise.
-            epoch = (self._clock().unix_ms // 1000 << 12) | (uuid.uuid4().int & 0xFFF)
+            epoch = self._new_epoch()
             connection.execute("INSERT INTO meta VALUES ('epoch', ?)", (str(epoch),))
             return epoch
         return int(row[0])
 
+    def _new_epoch(self) -> int:
+        """Larger than any earlier one on a machine whose clock runs, and unlikely to repeat otherwise."""
+        return (self._clock().unix_ms // 1000 << 12) | (uuid.uuid4().int & 0xFFF)
+
     async def _rows(self, query: str, *values: object) -> list[Any]:
-        return await self.database.run(lambda connection: connection.execute(query, values).fetchall())
+        def read(connection: sqlite3.Connection) -> list[Any]:
+            return connection.execute(query, values).fetchall()
+
+        try:
+            return await self.database.run(read)
+        except JournalLost:
+            return await self.database.run(read)  # a question may be asked again
 
     async def _execute(self, query: str, *values: object) -> None:
         await self.database.run(lambda connection: connection.execute(query, values))

@@ -14,7 +14,15 @@ from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.journal.errors import JournalError, JournalFull, JournalTooNew
+from gateway.journal import damage
+from gateway.journal.errors import (
+    JournalDamaged,
+    JournalError,
+    JournalFull,
+    JournalLost,
+    JournalReadOnly,
+    JournalTooNew,
+)
 
 T = TypeVar("T")
 
@@ -29,6 +37,13 @@ class Database:
         self.path = path
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="journal") if threaded else None
         self._connection: sqlite3.Connection | None = None
+        self.trouble: JournalFull | None = None
+        """Why the last transaction was not written; None once one was."""
+        self.begin_anew: Callable[[str], sqlite3.Connection] | None = None
+        """Called in the journal's thread when the file is damaged, with what is wrong; gives the new one."""
+        self.renewed: Callable[[], None] = lambda: None
+        """Called in the loop after that."""
+        self._damage = ""
 
     async def open(self) -> None:
         """Open or create the file and bring it to the newest shape.
@@ -51,7 +66,11 @@ class Database:
             JournalFull: there is no room; nothing of the work was written.
             JournalError: the file is damaged.
         """
-        return await self._submit(lambda: self._in_transaction(work), committed)
+        try:
+            return await self._submit(lambda: self._mended(work), committed)
+        except JournalLost:
+            self.renewed()
+            raise
 
     async def snapshot(self, target: Path) -> None:
         """Copy the file as it is at one moment to a new one, between two transactions.
@@ -60,6 +79,14 @@ class Database:
             JournalFull, JournalError: there is no copy, or half of one.
         """
         await self._submit(lambda: self._snapshot(target))
+
+    async def check(self) -> None:
+        """Look through the whole file.  Raises JournalDamaged."""
+        await self.run(damage.check)
+
+    async def renew(self, message: str) -> None:
+        """Begin anew with what ``begin_anew`` gives.  Raises JournalError, OSError."""
+        await self._submit(lambda: self._begin_anew(message))
 
     async def turn(self) -> None:
         """Return when all that was asked before is done: a sign of life of the journal's thread."""
@@ -85,7 +112,10 @@ class Database:
                 job.add_done_callback(lambda ended: _tell(ended, done))
             return await asyncio.shield(job)
         except sqlite3.DatabaseError as error:
-            raise _named(error) from error
+            named = _named(error)
+            if isinstance(named, JournalFull):
+                self.trouble = named
+            raise named from error
 
     def _open(self) -> None:
         version = _checked_version(self.path)
@@ -101,6 +131,40 @@ class Database:
             connection.close()
             raise
         self._connection = connection
+
+    def connect(self) -> sqlite3.Connection:
+        """Open or create the file, in the journal's thread."""
+        self._open()
+        if self._connection is None:
+            raise JournalError("the journal is closed")
+        return self._connection
+
+    def _mended(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The work; where the file turns out to be damaged, another takes its place."""
+        if self._damage:
+            self._begin_anew(self._damage)  # there was no room for it before
+        try:
+            return self._in_transaction(work)
+        except sqlite3.DatabaseError as error:
+            if self.begin_anew is None or not damage.is_damage(error):
+                raise
+            self._begin_anew(str(error))
+            raise JournalLost(f"the journal was damaged ({error}) and has been begun anew") from error
+
+    def _begin_anew(self, message: str) -> None:
+        if self.begin_anew is None:
+            raise JournalDamaged(f"the journal is damaged: {message}")
+        self._damage = message
+        self._close()
+        try:
+            self.begin_anew(message)
+        except OSError as error:
+            self._close()
+            raise JournalFull(f"the damaged journal cannot be kept aside: {error}") from error
+        except BaseException:
+            self._close()
+            raise
+        self._damage = ""
 
     def _snapshot(self, target: Path) -> None:
         if self._connection is None:
@@ -118,13 +182,17 @@ class Database:
         if connection is None:
             raise JournalError("the journal is closed")
         connection.execute("BEGIN IMMEDIATE")
+        changes = connection.total_changes
         try:
             result = work(connection)
+            wrote = connection.total_changes != changes
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        if wrote:
+            self.trouble = None
         return result
 
 
@@ -215,7 +283,11 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 def _named(error: sqlite3.DatabaseError) -> Exception:
     text = str(error)
-    if "full" in text or "disk I/O" in text or "readonly" in text or "locked" in text:
+    if damage.is_damage(error):
+        return JournalDamaged(f"the journal is damaged: {text}")
+    if "readonly" in text:
+        return JournalReadOnly(f"the journal could not be written: {text}")
+    if "full" in text or "disk I/O" in text or "locked" in text:
         return JournalFull(f"the journal could not be written: {text}")
     if "unable to open" in text:
         return JournalError(f"the journal cannot be opened: {text}", remedy="Check the state folder's owner.")

@@ -31,3 +31,22 @@ class JournalFull(JournalError):
     code = "disk-full"
     remedy = "Free some space in the state folder's file system; Tender goes on by itself."
     retryable = True
+
+
+class JournalReadOnly(JournalFull):
+    """The state folder's file system takes no writing any more: an error of the disk, most likely."""
+
+    code = "disk-read-only"
+    remedy = "Look at the kernel's log (`dmesg`) and the disk; Tender goes on once it can be written again."
+
+
+class JournalDamaged(JournalError):
+    """The journal's content is wrong: a failing disk, or somebody else wrote to it."""
+
+
+class JournalLost(JournalError):
+    """The journal was damaged, and has been begun anew; what was to be written was not."""
+
+    code = "journal-lost"
+    remedy = "Look at the nodes (`tender nodes`), then let updates begin again with `tender undrain`."
+    retryable = True

@@ -13,6 +13,10 @@ from gateway.journal.told import Told
 from gateway.model.records import Target
 
 
+TO_REMEMBER = "rebuild-to-remember"
+"""The named value that says that the broker has still to be asked what it remembers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """An import or a rebuilding."""
@@ -53,6 +57,7 @@ class OriginsBook(Book):
             after = int(row[0]) + 1 + (uuid.uuid4().int & 0xF_FFFF) if row is not None else 0
             epoch = max(fresh, after)
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)", (str(epoch),))
+            connection.execute("DELETE FROM meta WHERE key = ?", (TO_REMEMBER,))
             connection.execute("UPDATE nodes SET published = 0")
             connection.execute("DELETE FROM to_ask")
             connection.execute("INSERT INTO to_ask (node, costly) SELECT name, ? FROM nodes", (int(costly),))

@@ -1,6 +1,7 @@
 """What outlives a restart of the gateway's own standing, such as that it drains."""
 
 import sqlite3
+from collections.abc import Mapping
 
 from gateway.journal.book import Book
 from gateway.journal.told import Told
@@ -19,3 +20,16 @@ class Standings(Book):
                 connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
         await self._write_and_tell(work, told)
+
+    async def keep_data_rates(self, per_second: Mapping[str, float]) -> None:
+        """Keep how often nodes' own data was heard."""
+        rows = list(per_second.items())
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("INSERT OR REPLACE INTO data_rates (node, per_second) VALUES (?, ?)", rows)
+
+        await self.database.run(work)
+
+    async def data_rates(self) -> dict[str, float]:
+        """How often each node's data was heard, in messages a second."""
+        return {node: float(rate) for node, rate in await self._rows("SELECT * FROM data_rates")}

@@ -53,6 +53,10 @@ class Deployments:
             self._site.inventory.attempt(record)
             self._supervisor.add(record, request.policy if request else DeploymentPolicy())
 
+    def texts(self) -> dict[str, tuple[int | None, str]]:
+        """Every open deployment as its revision and its request's text."""
+        return {name: (request.revision, dump(request)) for name, request in list(self._requests.items())}
+
     async def complete(self) -> None:
         """After a start: the power may have gone between taking one and making the last attempt of it.
 

@@ -12,6 +12,7 @@ from flashers.api import FirmwareImage, ProbeCost, Reason, Role, Seen, Stamp
 from gateway.artifacts.files import off_loop
 from gateway.control import DeployRequest, Progress
 from gateway.errors import AttemptUnknown, NodeBusy, NodeUnknown, NoKnownGood, ProbeCosts, RequestError
+from gateway.journal.book import LOST_BY
 from gateway.journal.journal import Told
 from gateway.model.outcomes import ACTS_NEXT, CancelReason
 from gateway.model.records import Observation, Record
@@ -44,6 +45,7 @@ from gateway.service.stock import target_of_file
 from gateway.service.supervisor import Supervisor
 from gateway.service.watchers import Watchers
 from gateway.service.ways_back import way_out
+from gateway.verbs.nodes import ProbeAll
 from transports.errors import LinkBusy, TenderError
 
 log = logging.getLogger("tender.gateway")
@@ -72,6 +74,7 @@ class Gateway:
         )
         self.rescue.looked_after_by(self.recovery)
         self.standing = Standing(site, self.supervisor, undrained=self.recovery.wake)
+        site.journal.remember = lambda: site.inventory.memory(self._deployments.texts())
         self.seeing = Seeing(site, self.supervisor, self.status)
         self.upstream_state: Callable[[], str] = lambda: "none"
         self.links = Links(site, self.supervisor, upstream=lambda: self.upstream_state())
@@ -79,6 +82,7 @@ class Gateway:
         self._closing: set[asyncio.Task[None]] = set()
         self._taking = asyncio.Lock()
         self.roster = NodeKeeping(site, self.supervisor, taking=self._taking, renewed=self.supervisor.wake)
+        self.standing.lost = self._look_around
         self.state = StateKeeping(site, self.supervisor, self.roster)
 
     async def start(self) -> None:
@@ -88,10 +92,11 @@ class Gateway:
         await site.journal.know_nodes(site.nodes)
         await site.inventory.load()
         await site.refresh_pins()
-        site.store.trim()
+        await self.standing.load()
+        if self.standing.drainage.lost() is None:  # else nothing says what nodes can be taken back to
+            site.store.trim()
         site.journal.listen(self.watchers.tell)
         await self.seeing.begin()
-        await self.standing.load()
         await self.links.start()
         await self.rescue.start()
         await self.turns.load()
@@ -374,6 +379,13 @@ class Gateway:
         """Tell upstream that something it asked was not understood."""
         data: dict[str, object] = {"verb": verb, "code": code, "message": message, "remedy": remedy}
         await self.site.journal.tell(Told("command.refused", data=data))
+
+    def _look_around(self) -> None:
+        """The journal was lost: every node is asked what it runs, as far as that costs nothing."""
+        try:
+            self.roster.rounds.begin(ProbeAll(), LOST_BY)
+        except TenderError as error:
+            log.info("no round of looks: %s", error.code)
 
     def _is_busy(self, node: str) -> bool:
         """Whether nobody else may begin anything on this node now."""

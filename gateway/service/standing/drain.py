@@ -6,14 +6,18 @@ not count: it may drain for longer than was asked, never for less.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 
 from flashers.api import Reason, Stamp
 from flashers.api.plain import dump, load
 from gateway.journal import Journal
+from gateway.journal.book import LOST_BY, LOST_KEY
 from gateway.journal.journal import Told
 from gateway.model.standing import Draining
+from gateway.model.views import Event
+from gateway.service.standing.degraded import lost_reason
 from transports.errors import TenderError
 
 log = logging.getLogger("tender.drain")
@@ -30,6 +34,7 @@ class Drain:
         self._journal = journal
         self._ended = ended
         self._said: Draining | None = None
+        self._lost: Reason | None = None
         self._end: float | None = None
         self._turned = asyncio.Event()
 
@@ -38,6 +43,19 @@ class Drain:
         text = await self._journal.meta(_KEY)
         if text is not None:
             self._set(load(Draining, text))
+        lost = await self._journal.meta(LOST_KEY)
+        if lost is not None:
+            said = json.loads(lost)
+            self._lost = lost_reason(str(said["kept"]), str(said["message"]))
+
+    def lost(self) -> Reason | None:
+        """The journal was lost, and nobody has looked since."""
+        return self._lost
+
+    def lost_journal(self, event: Event) -> None:
+        """It was lost just now; that we drain since then is in the new one already."""
+        self._lost = lost_reason(str(event.data["kept"]), str(event.data["message"]))
+        self._set(Draining(event.at, LOST_BY))
 
     @property
     def now(self) -> Draining | None:
@@ -73,7 +91,9 @@ class Drain:
         if self._said is None:
             return
         await self._journal.keep(_KEY, None, Told("gateway.undrained", data={"by": by}))
-        self._said = self._end = None
+        if self._lost is not None:
+            await self._journal.keep(LOST_KEY, None)
+        self._said = self._end = self._lost = None
         self._turned.set()
         self._ended()
         log.info("undrained by=%r", by)

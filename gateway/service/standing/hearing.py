@@ -52,6 +52,13 @@ class Ears:
         self._ears: dict[str, _Ear] = {}
         self._waiting: set[asyncio.Event] = set()
         self._subscribed: dict[str, str] = {}
+        self.before: dict[str, float] = {}
+        """Messages a second as an earlier run of the service knew them."""
+
+    def known(self) -> dict[str, float]:
+        """How often each node is heard, of which that is known by now."""
+        found = {node: self._ears[node].per_second(self._now()) for node in self._ears}
+        return {node: often for node, often in found.items() if often is not None}
 
     def listening(self, nodes: list[str], trouble: str = "") -> None:
         """A subscription for these nodes began, or (with its ``trouble``) is not there now."""
@@ -84,8 +91,9 @@ class Ears:
         return self._ears[node].last_at if node in self._ears else None
 
     def per_second(self, node: str) -> float | None:
-        """How often it is heard; None while that is not known."""
-        return self._ears[node].per_second(self._now()) if node in self._ears else None
+        """How often it is heard, now or as an earlier run knew it; None while that is not known."""
+        now = self._ears[node].per_second(self._now()) if node in self._ears else None
+        return self.before.get(node) if now is None else now
 
     def deaf(self, node: str) -> str:
         """Why nothing can be heard of it now; empty if something could."""

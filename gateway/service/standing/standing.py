@@ -5,12 +5,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from flashers.api import Reason
 from gateway.control import Progress
 from gateway.errors import NodeUnknown
 from gateway.model.records import Record
 from gateway.model.standing import PowerOff
-from gateway.model.views import Status
+from gateway.model.views import Event, Status
 from gateway.service.site import Site
+from gateway.service.standing.degraded import Degraded
 from gateway.service.standing.drain import Drain
 from gateway.service.standing.hearing import Ears
 from gateway.service.standing.power import Meter, power_off
@@ -19,6 +21,12 @@ from gateway.verbs.standing import DataView, DrainView
 from transports.errors import TenderError
 
 log = logging.getLogger("tender.standing")
+
+_KEEP_RATES_EVERY_S = 600.0
+
+
+def _differs(kept: float | None, now: float) -> bool:
+    return kept is None or abs(kept - now) > 0.1 * max(kept, now)
 
 
 class Standing:
@@ -33,18 +41,37 @@ class Standing:
         self._speeds: dict[str, float] = {}
         self._news = asyncio.Event()
         self.drainage = Drain(site.journal, ended=undrained)
-        supervisor.drained = self.drainage.reason
+        self.lacking = Degraded(site.journal, site.config.state, self.drainage.lost)
+        supervisor.drained = self._held
+        site.journal.listen(self._told)
         supervisor.hearing = self.ears = Ears(site.clock)
+
+        self.lost: Callable[[], None] = lambda: None
+        """Called when the journal was lost: the nodes are to be looked at."""
 
     async def load(self) -> None:
         """Before anything is begun: what was said to an earlier run."""
         await self.drainage.load()
+        self.ears.before = await self._site.journal.data_rates()
 
     async def run(self) -> None:
         """Work for ever."""
+        if self.drainage.lost() is not None:
+            self.lost()
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_rates())
             group.create_task(self.drainage.run())
             group.create_task(self._keep_speeds())
+            group.create_task(self.lacking.run())
+
+    def _held(self) -> Reason | None:
+        """Why nothing new is begun: somebody asked for that, or it could not be journalled."""
+        return self.drainage.reason() or self.lacking.cannot_write()
+
+    def _told(self, event: Event) -> None:
+        if event.kind == "journal.lost":
+            self.drainage.lost_journal(event)
+            self.lost()
 
     # Verbs
 
@@ -87,6 +114,7 @@ class Standing:
             parts.append(f"DO NOT POWER OFF: without firmware just now: {', '.join(exposed[:5])}")
         if self.drainage.now is not None:
             parts.append("draining")
+        parts += [f"degraded: {reason.code}" for reason in self.lacking.reasons()]
         return "; ".join(parts)
 
     def farewell(self) -> str:
@@ -108,7 +136,13 @@ class Standing:
     async def shown(self, status: Status) -> Status:
         """The status, with how we stand."""
         power = await self.power_off()
-        return replace(status, safe_to_power_off=power.ok, power_off=power, draining=self.drainage.now)
+        return replace(
+            status,
+            safe_to_power_off=power.ok,
+            power_off=power,
+            draining=self.drainage.now,
+            degraded=self.lacking.reasons(),
+        )
 
     async def _speed(self, node: str) -> float | None:
         measured = self._meter.speed(node)
@@ -134,6 +168,20 @@ class Standing:
         if speed is not None:
             self._speeds[record.node] = speed
             self._news.set()
+
+    async def _keep_rates(self) -> None:
+        kept = dict[str, float]()
+        while True:
+            await asyncio.sleep(_KEEP_RATES_EVERY_S)
+            known = self.ears.known()
+            # A card is not written for what has hardly changed.
+            news = {node: often for node, often in known.items() if _differs(kept.get(node), often)}
+            try:
+                if news:
+                    await self._site.journal.keep_data_rates(news)
+                    kept |= news
+            except TenderError as error:
+                log.info("how often data is heard is not kept: %s", error.code)
 
     async def _keep_speeds(self) -> None:
         while True:

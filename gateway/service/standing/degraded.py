@@ -1,0 +1,117 @@
+"""What the gateway has to do without, said as soon as it is so and when it is over.
+
+Nothing is written to find that out (cards wear): the file system is asked, and the last
+transaction remembered.  Only while something is amiss a small write is tried now and
+then, so that it is over as soon as it can be.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from flashers.api import Reason
+from gateway.artifacts.files import off_loop
+from gateway.journal import Journal
+from gateway.journal.errors import JournalFull, JournalReadOnly
+from gateway.journal.journal import Told
+from transports.errors import TenderError
+
+log = logging.getLogger("tender.standing")
+
+_LOOK_EVERY_S = 10.0
+_LEAST_FREE = 256 << 10
+"""Bytes that a few transactions and their checkpoint take; with less than this, nothing new is begun."""
+_PROOF = "written"
+
+
+class Degraded:
+    """What is amiss, by its code."""
+
+    def __init__(self, journal: Journal, state: Path, lost: Callable[[], Reason | None]) -> None:
+        self._journal = journal
+        self._state = state
+        self._lost = lost
+        self._told: dict[str, Reason] = {}
+        self._untold: list[Told] = []
+        self._disk: JournalFull | None = None
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """All of it, as it is at this moment."""
+        found = []
+        trouble = self._journal.database.trouble or self._disk
+        if trouble is not None:
+            found.append(Reason(trouble.code, trouble.message, trouble.what_to_do))
+        lost = self._lost()
+        if lost is not None:
+            found.append(lost)
+        return tuple(found)
+
+    def cannot_write(self) -> Reason | None:
+        """Why nothing may be begun that has to be journalled."""
+        trouble = self._journal.database.trouble or self._disk
+        return None if trouble is None else Reason(trouble.code, trouble.message, trouble.what_to_do)
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            await self.look()
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def look(self) -> None:
+        """Look once, and tell what is news."""
+        self._disk = await off_loop(lambda: _disk(self._state))
+        if self._journal.database.trouble is not None and self._disk is None:
+            await self._try_to_write()
+        now = {reason.code: reason for reason in self.reasons()}
+        for code in now.keys() - self._told.keys():
+            reason = now[code]
+            log.warning("degraded code=%s %s  %s", code, reason.message, reason.remedy)
+            data: dict[str, object] = {"code": code, "message": reason.message, "remedy": reason.remedy}
+            self._untold.append(Told("gateway.degraded", data=data))
+        for code in self._told.keys() - now.keys():
+            log.info("recovered code=%s", code)
+            self._untold.append(Told("gateway.recovered", data={"code": code}))
+        if now.keys() != self._told.keys():
+            self._told = now
+            self._journal.wake()  # upstream's status says it, whether or not the journal can
+        await self._tell()
+
+    async def _try_to_write(self) -> None:
+        try:
+            await self._journal.set_meta(_PROOF, str(self._journal.epoch))
+        except TenderError as error:
+            log.debug("still %s", error.code)
+
+    async def _tell(self) -> None:
+        while self._untold and self.cannot_write() is None:
+            try:
+                await self._journal.tell(self._untold[0])
+            except TenderError as error:
+                log.debug("not told yet: %s", error.code)
+                return
+            del self._untold[0]
+
+
+def _disk(state: Path) -> JournalFull | None:
+    try:
+        found = os.statvfs(state)
+    except OSError as error:
+        return JournalFull(f"the state folder cannot be asked for its room: {error.strerror or error}")
+    if found.f_flag & os.ST_RDONLY:
+        return JournalReadOnly(f"{state} is on a file system that takes no writing")
+    free = found.f_bavail * found.f_frsize
+    if free < _LEAST_FREE:
+        return JournalFull(f"{free // 1024} KiB are left in the file system of {state}")
+    return None
+
+
+def lost_reason(kept: str, message: str) -> Reason:
+    """For as long as nobody has looked since the journal was lost."""
+    return Reason(
+        "journal-lost",
+        f"The journal was damaged ({message}) and has been begun anew.  What it said of earlier attempts, of "
+        f"pauses, holds and baselines is in {kept} at best.  Nothing new is begun.",
+        "Look at the nodes (`tender nodes`, `tender probe --all`), then `tender undrain`.",
+    )

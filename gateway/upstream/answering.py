@@ -9,25 +9,32 @@ import asyncio
 import hashlib
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, assert_never
 
 from gateway.control import Control
-from gateway.model.views import AttemptView
+from gateway.model.views import AttemptView, DeploymentView
 from gateway.upstream.errors import CommandIdReused, CommandRetained
 from gateway.upstream.messages import LIST_MAX, AttemptLine, ResultMessage
 from gateway.upstream.requests import (
     Args,
     Cancel,
     CommandEnvelope,
+    OfRollout,
+    Pause,
     Probe,
     Refresh,
+    ReleaseHold,
+    ReleaseRecall,
+    ReleaseUnhold,
+    Resume,
     Rollback,
     read_args,
     read_command,
     read_desired,
 )
+from gateway.upstream.rollouts import DeploymentState
 from transports.errors import TenderError
 
 REMEMBERED = 256
@@ -48,6 +55,14 @@ class _Known:
 
     content: bytes
     answer: asyncio.Task[ResultMessage]
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a command came to."""
+
+    attempts: Sequence[AttemptView] = ()
+    deployments: Sequence[DeploymentView] = ()
 
 
 class Answers:
@@ -136,29 +151,58 @@ class Answers:
             return self._failed(command, error)
         try:
             async with self._probes if isinstance(args, Probe) else self._commands:
-                attempts = await self._perform(args, asked_by=f"upstream:{command.id}")
+                done = await self._perform(args, asked_by=f"upstream:{command.id}")
         except TenderError as error:
             return self._failed(command, error)
         except Exception as error:  # noqa: BLE001 - as above
             _log.exception("command=%s verb=%s failed", command.id, command.verb)
             return self._failed(command, _bug(error))
-        lines = tuple(map(_line, attempts[:LIST_MAX]))
-        return ResultMessage(gateway=self._gateway, id=command.id, verb=command.verb, ok=True, attempts=lines)
+        return ResultMessage(
+            gateway=self._gateway,
+            id=command.id,
+            verb=command.verb,
+            ok=True,
+            attempts=tuple(map(_line, done.attempts[:LIST_MAX])),
+            deployments=tuple(map(DeploymentState.of, done.deployments)),
+        )
 
-    async def _perform(self, args: Args, *, asked_by: str) -> list[AttemptView]:
+    async def _perform(self, args: Args, *, asked_by: str) -> _Done:
         match args:
             case Cancel():
-                return await self._control.cancel(args.target, asked_by=asked_by)
+                return _Done(await self._control.cancel(args.target, asked_by=asked_by))
             case Rollback():
-                return [await self._control.rollback(args.node, asked_by=asked_by)]
+                return _Done([await self._control.rollback(args.node, asked_by=asked_by)])
             case Probe():
                 await self._control.probe(args.node, allow_restart=args.allow_restart)
-                return []
+                return _Done()
             case Refresh():
                 await self._refresh()
-                return []
+                return _Done()
+            case _:
+                return await self._of_rollout(args, asked_by=asked_by)
+
+    async def _of_rollout(self, args: OfRollout, *, asked_by: str) -> _Done:
+        verbs = self._control.rollout
+        match args:
+            case Pause():
+                await verbs.pause(args.deployment, asked_by=asked_by, why=args.why)
+            case Resume():
+                await verbs.resume(args.deployment, asked_by=asked_by)
+            case ReleaseHold():
+                await verbs.hold(args.release, asked_by=asked_by, why=args.why)
+                return _Done()
+            case ReleaseUnhold():
+                await verbs.unhold(args.release, asked_by=asked_by)
+                return _Done()
+            case ReleaseRecall():
+                told = await verbs.recall(args.release, back=args.back, asked_by=asked_by, why=args.why)
+                numbers = (*told.cancelled, *told.going_back.values())
+                return _Done([(await self._control.attempt(number)).view for number in numbers])
             case _:
                 assert_never(args)
+        if args.deployment is None:
+            return _Done()
+        return _Done(deployments=[await verbs.deployment(args.deployment)])
 
     async def _refuse(self, verb: str, error: TenderError, payload: bytes) -> None:
         """Tell it in order, as an event: each message once, and not more of them than are read."""

@@ -6,9 +6,9 @@ anything else that does not fit is refused with the place where it does not.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gateway.control import DeploymentPolicy, DeployRequest, Selector
 from gateway.errors import MessageMalformed, VerbUnknown
@@ -25,6 +25,8 @@ REVISION_MAX = 2**53 - 1
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+WaveSize = Annotated[int, Field(ge=1, le=1000)]
+Why = Annotated[str, Field(max_length=500)]
 Seconds = Annotated[float, Field(ge=0, le=366 * 86_400, allow_inf_nan=False)]
 
 M = TypeVar("M", bound=BaseModel)
@@ -60,8 +62,10 @@ class Select(Incoming):
 class Policy(Incoming):
     """How to go about it; what is left out is the configuration's or the profile's to say."""
 
-    no_rollback: Literal["refuse", "allow"] | None = Field(
-        default=None, description="`refuse` or `allow` nodes that could not go back."
+    no_rollback: Literal["refuse", "canary-only", "allow"] | None = Field(
+        default=None,
+        description="`refuse` or `allow` nodes that could not go back; `canary-only` lets no more than one "
+        "of a type go without until that one has proved the release on it.",
     )
     soak: Seconds | None = Field(
         default=None, description="Seconds that the target must stay well before it is confirmed."
@@ -74,6 +78,26 @@ class Policy(Incoming):
     )
     max_in_parallel: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None, description="Nodes that are updated at the same time, at most."
+    )
+    all_at_once: bool = Field(
+        default=False, description="No waves, and nothing stops a bad release by itself."
+    )
+    waves: Annotated[tuple[WaveSize, ...], Field(min_length=1, max_length=16)] | None = Field(
+        default=None,
+        description="Nodes of one type: so many are proved first, then so many more, then so many at a time.",
+    )
+    stop_in_a_row: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None,
+        description="The rollout stops after so many nodes of one type in a row that did not succeed; before "
+        "the first wave is through, after the first.",
+    )
+    stop_share: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None,
+        description="It also stops when more than this share of a type's nodes did not succeed, of at least "
+        "five.",
+    )
+    beyond_budget: bool = Field(
+        default=False, description="Nodes that had their share within 30 days are updated all the same."
     )
 
 
@@ -153,8 +177,75 @@ class Refresh(Incoming):
     VERB: ClassVar = "refresh"
 
 
-Args = Cancel | Rollback | Probe | Refresh
-VERBS: dict[str, type[Args]] = {kind.VERB: kind for kind in (Cancel, Rollback, Probe, Refresh)}
+class Pause(Incoming):
+    """Begin nothing new, of one deployment or of everything; a touched node is brought to its end."""
+
+    VERB: ClassVar = "pause"
+    deployment: Id | None = Field(default=None, description="The deployment's id; or say `all`.")
+    all: bool = Field(default=False, description="Everything.")
+    why: Why = Field(default="", description="Told to whoever asks why nothing goes on.")
+
+    @model_validator(mode="after")
+    def _one_scope(self) -> Self:
+        if (self.deployment is None) is not self.all:
+            raise ValueError("name a deployment, or say all, and not both")
+        return self
+
+
+class Resume(Incoming):
+    """End such a pause; of a deployment also its stop, if it stopped by itself."""
+
+    VERB: ClassVar = "resume"
+    deployment: Id | None = Field(default=None, description="The deployment's id; or say `all`.")
+    all: bool = Field(default=False, description="The pause of everything, and no other.")
+
+    @model_validator(mode="after")
+    def _one_scope(self) -> Self:
+        if (self.deployment is None) is not self.all:
+            raise ValueError("name a deployment, or say all, and not both")
+        return self
+
+
+class ReleaseHold(Incoming):
+    """Begin no node with a release until that is taken back."""
+
+    VERB: ClassVar = "release-hold"
+    release: Name = Field(description="As `PRODUCT:VERSION`.")
+    why: Why = Field(default="", description="Told to whoever asks why nothing goes on.")
+
+
+class ReleaseUnhold(Incoming):
+    """Let a held release go."""
+
+    VERB: ClassVar = "release-unhold"
+    release: Name = Field(description="As `PRODUCT:VERSION`.")
+
+
+class ReleaseRecall(Incoming):
+    """Never again use a release, as a target or to go back to."""
+
+    VERB: ClassVar = "release-recall"
+    release: Name = Field(description="As `PRODUCT:VERSION`.")
+    back: bool = Field(default=False, description="Take the nodes that run it to their known-good.")
+    why: Why = Field(default="", description="Told to whoever asks why it is not used.")
+
+
+OfRollout = Pause | Resume | ReleaseHold | ReleaseUnhold | ReleaseRecall
+Args = Cancel | Rollback | Probe | Refresh | OfRollout
+VERBS: dict[str, type[Args]] = {
+    kind.VERB: kind
+    for kind in (
+        Cancel,
+        Rollback,
+        Probe,
+        Refresh,
+        Pause,
+        Resume,
+        ReleaseHold,
+        ReleaseUnhold,
+        ReleaseRecall,
+    )
+}
 """The closed list of verbs.  Deploying is none of them: it is a state, and belongs into `desired`."""
 
 
@@ -239,6 +330,11 @@ def _request(deployment: Deployment, revision: int) -> DeployRequest:
             soak_after=policy.soak_after,
             deadline_s=policy.deadline_s,
             max_in_parallel=policy.max_in_parallel,
+            all_at_once=policy.all_at_once,
+            waves=policy.waves,
+            stop_in_a_row=policy.stop_in_a_row,
+            stop_share=policy.stop_share,
+            beyond_budget=policy.beyond_budget,
         ),
         revision=revision,
         asked_by="upstream",

@@ -18,7 +18,7 @@ from pydantic import BaseModel, SecretStr
 from gateway.errors import RequestError, VerbUnknown
 from gateway.model.outcomes import ACTS_NEXT, Outcome
 from gateway.model.views import EVENT_KINDS
-from gateway.upstream import errors, messages, requests
+from gateway.upstream import errors, messages, outgoing, requests, rollouts
 from gateway.upstream.settings import MqttSettings
 
 PAGE = Path(__file__).parents[3] / "docs" / "upstream.md"
@@ -33,11 +33,16 @@ OUTGOING: tuple[type[BaseModel], ...] = (
     messages.ComponentState,
     messages.Firmware,
     messages.Evidence,
-    messages.Moment,
+    outgoing.Moment,
     messages.EventMessage,
     messages.ProgressMessage,
     messages.ResultMessage,
     messages.AttemptLine,
+    rollouts.DeploymentState,
+    rollouts.WaveState,
+    rollouts.PauseState,
+    rollouts.StopState,
+    rollouts.MarkState,
 )
 INCOMING: tuple[type[BaseModel], ...] = (
     requests.Desired,
@@ -96,7 +101,7 @@ def _fields(model: type[BaseModel]) -> str:
     rows = []
     for name, field in model.model_fields.items():
         # What we send is left out only where it has no value; what comes in may be left out for a default.
-        always = field.default is not None if issubclass(model, messages.Outgoing) else field.is_required()
+        always = field.default is not None if issubclass(model, outgoing.Outgoing) else field.is_required()
         optional = "" if always else "optional, "
         assert field.description, f"{model.__name__}.{name} says nothing of itself"
         rows.append((f"`{field.alias or name}`", optional + _type(field.annotation), field.description))

@@ -28,6 +28,7 @@ from gateway.model.views import (
 )
 from gateway.upstream.settings import MqttSettings
 from gateway.verbs.nodes import NodeVerbs
+from tests.gateway.api.rollouts import Rollouts
 
 NOW = Stamp(1_790_000_000_000, True)
 EPOCH = 7
@@ -115,6 +116,7 @@ class SmallGateway:
         self.busy.set()
         """Cleared, it lets every command wait: a gateway that is at something else."""
         self._sequence = 0
+        self.rollout = Rollouts({"d": DeploymentView("d", "pump", "2.1.0", 1, "upstream", "open")})
         self._news = asyncio.Event()
 
     # What happens in it

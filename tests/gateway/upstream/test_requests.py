@@ -246,3 +246,30 @@ def test_no_json_brings_it_down(value: Any) -> None:
 )
 def test_no_message_that_is_nearly_right_brings_it_down(value: Any) -> None:
     read_all(json.dumps(value).encode())
+
+
+@pytest.mark.parametrize(
+    ("verb", "args", "place"),
+    [
+        ("pause", {}, "name a deployment"),
+        ("pause", {"deployment": "d", "all": True}, "name a deployment"),
+        ("resume", {}, "name a deployment"),
+        ("release-hold", {}, "args.release"),
+        ("release-recall", {"release": "p:1", "back": "yes"}, "args.back"),
+    ],
+)
+def test_a_pause_or_a_recall_that_does_not_say_of_what_is_refused(
+    verb: str, args: dict[str, Any], place: str
+) -> None:
+    text = json.dumps({"schema": 1, "id": "1", "verb": verb, "args": args})
+    with pytest.raises(MessageMalformed) as caught:
+        read_args(read_command(text.encode()))
+    assert place in caught.value.message
+
+
+def test_waves_and_their_limits_come_as_they_were_sent() -> None:
+    policy = {"waves": [1, 5], "stop_in_a_row": 3, "stop_share": 0.5, "no_rollback": "canary-only"}
+    (request,) = read_desired(desired(deployment(policy=policy))).requests()
+    assert request.policy.waves == (1, 5)
+    assert (request.policy.stop_in_a_row, request.policy.stop_share) == (3, 0.5)
+    assert (request.policy.no_rollback, request.policy.all_at_once) == ("canary-only", False)

@@ -15,7 +15,7 @@ BENCH ?=
 WITH_BROKER = environment="$$(tools/debian-packages demo)"; eval "$$environment";
 WITH_DEBIAN = environment="$$(tools/debian-packages test)"; eval "$$environment";
 
-.PHONY: help demo test check bench fuzz mutants venv peers debs docs lock clean
+.PHONY: help demo test check bench fuzz questions mutants venv peers debs docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -37,6 +37,9 @@ bench: venv peers debs ## our speed beside that of the tools one would use inste
 
 fuzz: venv ## every property test with very many examples (FUZZ_EXAMPLES=20000)
 	@TENDER_FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) exec $(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz --timeout=0 $(TESTS)
+
+questions: venv debs ## ask the ten questions of three in the morning, and write docs/ten-questions.md
+	@$(WITH_BROKER) exec $(BIN)/python -m tools.questions
 
 mutants: venv ## change the code in small ways and see that a test notices (MUTANTS="--sample 100")
 	@exec $(BIN)/python -m tools.mutants $(MUTANTS)

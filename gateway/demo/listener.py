@@ -11,13 +11,12 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-PREFIX = "tender/demo"
-
 
 class Listener:
     """Everything that was published below the gateway's prefix, in the order of its coming."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, gateway: str = "demo") -> None:
+        self._prefix = f"tender/{gateway}"
         self.events: list[dict[str, Any]] = []
         self.states: dict[str, dict[str, Any]] = {}
         self.statuses: list[dict[str, Any]] = []
@@ -30,7 +29,7 @@ class Listener:
 
     def want(self, desired: dict[str, object]) -> None:
         """Say what upstream wants, retained, as an operator's system would."""
-        self._client.publish(f"{PREFIX}/desired", json.dumps(desired), qos=1, retain=True)
+        self._client.publish(f"{self._prefix}/desired", json.dumps(desired), qos=1, retain=True)
 
     def close(self) -> None:
         """Stop listening."""
@@ -57,10 +56,10 @@ class Listener:
         return seen == sorted(seen)
 
     def _connected(self, client: Client, _data: Any, _flags: Any, reason: ReasonCode, _props: Any) -> None:
-        client.subscribe(f"{PREFIX}/#", qos=1)
+        client.subscribe(f"{self._prefix}/#", qos=1)
 
     def _message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        place = message.topic.removeprefix(f"{PREFIX}/")
+        place = message.topic.removeprefix(f"{self._prefix}/")
         if place == "desired":
             return
         payload = json.loads(message.payload)

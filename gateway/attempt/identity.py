@@ -7,7 +7,7 @@ that the application answers.  What the answer means is the host's to judge.
 import re
 from typing import Protocol
 
-from flashers.api import Flasher, FlashError, Identity, IdentityChanged, Role, Seen
+from flashers.api import Flasher, FlashError, Identity, IdentityChanged, Role, Seen, Strength
 from gateway.attempt.session import HostSession
 from gateway.profiles.model import IdentityTable
 
@@ -83,7 +83,7 @@ async def _ask(
         match = re.search(rule.pattern, answer.decode(errors="replace"))
         if match is None:
             continue
-        found = Identity(match.group("id" if "id" in match.re.groupindex else 1), rule.strength)
+        found = Identity(match.group("id" if "id" in match.re.groupindex else 1), Strength(rule.strength.value))
         # A bent byte on the line is nobody else.
         if keeper.expects(session.node, found) or found in heard:
             return found

@@ -44,12 +44,14 @@ def register(subparsers: Any) -> None:
 
 def print_attempts(attempts: Iterable[dict[str, Any]], *, empty: str) -> None:
     """The attempts as a table, as `attempts` and those who wait for attempts show them."""
+    attempts = list(attempts)
+    several = {each["node"] for each in attempts if each["generation"] > 1}
     print_table(
         (">#", "node", "outcome", "before", "after", "evidence", "rollback", ">sent", ">took", "ended"),
         (
             (
                 str(attempt["id"]),
-                attempt["node"],
+                attempt["node"] if attempt["node"] not in several else _with_board(attempt),
                 attempt["outcome"] or attempt["phase"],
                 text.by_component(attempt["before"]) if attempt["before"] else "?",
                 text.by_component(attempt["after"]) if attempt["after"] else "-",
@@ -63,6 +65,11 @@ def print_attempts(attempts: Iterable[dict[str, Any]], *, empty: str) -> None:
         ),
         empty=empty,
     )
+
+
+def _with_board(attempt: dict[str, Any]) -> str:
+    """The node, and which of the boards that had its name."""
+    return f"{attempt['node']} (board {attempt['generation']})"
 
 
 def why(attempt: dict[str, Any]) -> str:

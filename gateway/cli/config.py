@@ -2,10 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.cli.parsing import UsageError, add_command, config_path
 from gateway.cli.tables import print_json, print_table
+
+if TYPE_CHECKING:
+    from gateway.config.model import Config
+    from gateway.config.show import Value
 
 
 def register(subparsers: Any) -> None:
@@ -59,12 +63,15 @@ def _config(arguments: argparse.Namespace) -> int:
     from gateway.config.show import values
 
     loaded = load_config(config_path(arguments), flags=flags(arguments))
-    told = values(loaded)
+    adopted, left = _from_journal(loaded.config)
+    said = {each.key for each in adopted}
+    told = (*(each for each in values(loaded) if each.key not in said), *adopted)
+    aside = (*loaded.aside, *left)
     if arguments.json:
         print_json(
             {
                 "values": {each.key: {"value": each.value, "origin": each.origin} for each in told},
-                "left_aside": list(loaded.aside),
+                "left_aside": list(aside),
             }
         )
         return 0
@@ -73,6 +80,36 @@ def _config(arguments: argparse.Namespace) -> int:
         ((each.key, json.dumps(each.value, ensure_ascii=False), each.origin) for each in told),
         empty="",
     )
-    for sentence in loaded.aside:
+    for sentence in aside:
         print(sentence)
     return 0
+
+
+def _from_journal(config: "Config") -> "tuple[list[Value], list[str]]":
+    """What people said of nodes by commands, which the journal keeps beside the files."""
+    from gateway.config.show import Value
+    from gateway.journal.errors import JournalError
+    from gateway.journal.peek import nodes_said
+
+    try:
+        said = nodes_said(config.state / "journal.sqlite")
+    except JournalError as error:
+        return [], [f"Nodes that were adopted are not shown: {error.message}."]
+    found, aside = [], []
+    for name, (adopted, relabelled) in sorted(said.items()):
+        if adopted is not None and name in config.nodes:
+            aside.append(f"nodes.{name} was adopted as well, and is in a file: the file counts.")
+        elif adopted is not None:
+            origin = f"journal: adopted by {adopted.by or 'somebody'}"
+            found.append(Value(f"nodes.{name}.profile", adopted.profile, origin))
+            found.append(Value(f"nodes.{name}.link", adopted.link, origin))
+            found += [
+                Value(f"nodes.{name}.labels.{key}", text, origin) for key, text in adopted.labels.items()
+            ]
+        if relabelled is not None and (adopted is not None or name in config.nodes):
+            origin = f"journal: labelled by {relabelled.by or 'somebody'}"
+            found += [
+                Value(f"nodes.{name}.labels.{key}", text, origin) for key, text in relabelled.labels.items()
+            ]
+    last = {each.key: each for each in found}  # a label that was changed since is what it was changed to
+    return list(last.values()), aside

@@ -5,11 +5,12 @@ flasher alone understands stands in ``[params]`` and is checked by the flasher.
 """
 
 import re
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from flashers.api import Component, ComponentKind, EvidenceKind, ResetKind, RollbackKind, Strength
+from flashers.api import Component, ComponentKind, EvidenceKind, ResetKind, RollbackKind
 from gateway.model.rescue import ResetBy
 from gateway.profiles.ladder import AnyStep, distinct
 from transports.links import Medium
@@ -169,6 +170,13 @@ class IdentifyTable(_Table):
     """Seconds between two times."""
 
 
+class Told(StrEnum):
+    """How sure an identity is that an application tells."""
+
+    HW_ID = "hw-id"
+    ADDRESS = "address"
+
+
 class IdentityTable(_Table):
     """How a node is asked who it is, where its protocol does not tell.
 
@@ -179,7 +187,7 @@ class IdentityTable(_Table):
     """The flasher's to interpret, as for a health check: a line on the console, an SMP request."""
     pattern: str
     """Finds the identity in the answer: the group ``id``, else the first one."""
-    strength: Literal[Strength.HW_ID, Strength.ADDRESS] = Strength.HW_ID
+    strength: Told = Told.HW_ID
     """``hw-id`` for what is burnt into the part, ``address`` for what somebody gave it."""
     within: float = Field(default=3.0, gt=0)
     """Seconds that an answer may take."""

@@ -96,7 +96,13 @@ class NodeKeeping:
         site, roster = self._site, self._site.inventory.roster
         async with self._taking:
             if roster.in_file(name):
-                raise NodeInFile(f"{name} is in the configuration")
+                if roster.kept(name).adopted is None:
+                    raise NodeInFile(f"{name} is in the configuration")
+                data = {"by": asked_by, "still": "configuration"}
+                told = Told("node.forgotten", node=name, data=data)
+                await site.journal.keep_adopted(name, None, [told])
+                roster.no_longer_adopted(name)
+                return
             if name not in roster.tables and roster.kept(name).adopted is None:
                 if not roster.ever(name):
                     raise NodeUnknown(f"there is no node {name!r}")

@@ -79,6 +79,11 @@ class Roster:
         self._kept[name] = replace(self.kept(name), adopted=adopted)
         self._take_in(name, adopted)
 
+    def no_longer_adopted(self, name: str) -> None:
+        """The file alone says what it is."""
+        self._kept[name] = replace(self.kept(name), adopted=None)
+        self.aside.pop(name, None)
+
     def renew(self, name: str) -> None:
         """Another board has this name now."""
         kept = self.kept(name)

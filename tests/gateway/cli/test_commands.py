@@ -19,7 +19,7 @@ async def test_nodes_are_a_table_for_people_and_json_for_programs(tender: Tender
     said = await tender("nodes")
     assert said.code == 0
     heading, *rows = said.lines
-    assert heading.split() == ["NODE", "PROFILE", "STATE", "RUNS", "SEEN", "ROLLBACK", "ATTEMPT"]
+    assert heading.split() == ["NODE", "PROFILE", "STATE", "RUNS", "VERIFIED", "ROLLBACK", "ATTEMPT"]
     assert [row.split()[0] for row in rows] == ["attic", "barn", "cellar"]
     assert all("1.0.0" in row and "reflash" in row for row in rows)
     assert len({row.index("demo-relay") for row in rows} | {heading.index("PROFILE")}) == 1
@@ -30,7 +30,7 @@ async def test_nodes_are_a_table_for_people_and_json_for_programs(tender: Tender
 async def test_nodes_can_be_chosen_by_state(tender: Tender, world: World, service: ApiServer) -> None:
     world.node_views["barn"] = replace(world.node_views["barn"], state="wounded")
     assert [row.split()[0] for row in (await tender("nodes", "--state", "wounded")).lines[1:]] == ["barn"]
-    assert "No nodes" in (await tender("nodes", "--profile", "other")).out
+    assert "No node is" in (await tender("nodes", "--profile", "other")).out
 
 
 @pytest.mark.usefixtures("service")

@@ -22,6 +22,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "Top": model.Profile,
     "[[components]]": model.ComponentTable,
     "[identify]": model.IdentifyTable,
+    "[identity]": model.IdentityTable,
     "[evidence]": model.EvidenceTable,
     "[timing]": model.TimingTable,
     "[bounds]": model.BoundsTable,

@@ -69,10 +69,17 @@ async def test_the_file_wins_over_what_was_adopted_and_says_so(bench: Bench) -> 
         view = await running.view("s1")
         assert (view.link, view.origin) == ("memory:elsewhere", "configuration")
         assert "node-in-both" in {warning.code for warning in (await running.gateway.status()).warnings}
-    bench.tables["s1"]["link"] = request.link
-    bench.tables["other"] = bench.tables.pop("s1")
+        await running.gateway.roster.forget("s1", asked_by="ann")
+        assert (await running.view("s1")).link == "memory:elsewhere"
+        assert (await running.gateway.status()).warnings == ()
+        with pytest.raises(NodeInFile):
+            await running.gateway.roster.forget("s1", asked_by="ann")
+    request = unlisted(bench, "s2")
     async with bench.gateway() as running:
-        assert [view.name for view in await running.gateway.nodes()] == ["other"]
+        await adopted(running, request)
+    bench.tables["s1"]["link"] = request.link
+    async with bench.gateway() as running:
+        assert [view.name for view in await running.gateway.nodes()] == ["s1"]
         assert "link-taken" in {warning.code for warning in (await running.gateway.status()).warnings}
 
 

@@ -78,7 +78,7 @@ class Redactor:
             mqtt = config.upstream.mqtt
             hosts += [mqtt.host] if mqtt is not None else []
             for node in config.nodes.values():
-                if node.spec.scheme != "uart":
+                if node.spec.scheme in {"socket", "rfc2217"}:
                     hosts.append(urlsplit(f"//{node.spec.target}").hostname or "")
         return cls(secrets, hosts)
 

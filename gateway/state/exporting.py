@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,10 +24,13 @@ from gateway.journal import Database, Journal
 from gateway.journal.database import copy_closed
 from gateway.lock import only_one
 from gateway.releases import strict_json
+from gateway.releases.dsse import Envelope
+from gateway.releases.manifest import read_manifest
 from gateway.state.contents import CONFIG, JOURNAL, Artifacts, Contents, Member, write
 from gateway.state.errors import NoState
 from gateway.state.keys import Seal
 from gateway.state.sealing import Header, Sealer
+from transports.errors import TenderError
 
 if TYPE_CHECKING:
     from gateway.config.model import Config
@@ -252,7 +255,7 @@ def _members(
         yield f"releases/{path.name}", path
     if what == "none":
         return
-    wanted = {digest.value.hex() for digest in pinned}
+    wanted = {digest.value.hex() for digest in pinned} | _nowhere_else(state / "releases")
     for kind, paths in (
         ("store", (state / "store" / "sha256").glob("??/*")),
         ("backups", (state / "backups").glob("*")),
@@ -262,6 +265,16 @@ def _members(
                 held = _held(path, work)
                 if held is not None and _sound(held):
                     yield f"{kind}/{path.name}", held
+
+
+def _nowhere_else(shelf: Path) -> set[str]:
+    """Artifacts of releases that came as a file: they name no address where they could be had again."""
+    found: set[str] = set()
+    for path in shelf.glob("*.dsse.json"):
+        with suppress(TenderError):  # what cannot be read is judged, and told, by whoever uses it
+            manifest = read_manifest(Envelope.parse(path.read_bytes()).payload)
+            found |= {each.digest.value.hex() for each in manifest.artifacts if not each.addresses()}
+    return found
 
 
 def _held(path: Path, work: Path) -> Path | None:

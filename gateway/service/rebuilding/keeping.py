@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from flashers.api import Reason
 from gateway.journal.journal import Told
-from gateway.journal.origins import Origin, ToAsk
+from gateway.journal.origins import TO_REMEMBER, Origin, ToAsk
 from gateway.service.rebuilding.asking import Asker
 from gateway.service.rebuilding.remembered import read_remembered
 from gateway.service.rebuilding.sources import Sources
@@ -31,9 +31,6 @@ log = logging.getLogger("tender.rebuild")
 
 _RETRY_S, _RETRY_CAP_S = 1.0, 60.0
 """Between two tries to ask the broker what it remembers."""
-
-_TO_REMEMBER = "rebuild-to-remember"
-"""The named value that says that the broker has still to be asked."""
 
 States = Mapping[str, str]
 
@@ -68,9 +65,9 @@ class StateKeeping:
         journal, config = self._site.journal, self._site.config
         if config.rebuild.auto and await journal.unused():
             # Before anything else, so that a start that dies here does not forget what it began.
-            await journal.set_meta(_TO_REMEMBER, "" if config.upstream.mqtt is None else "yes")
+            await journal.set_meta(TO_REMEMBER, "" if config.upstream.mqtt is None else "yes")
             await self._begin({}, {}, costly=False)
-        self._rebuilding = config.upstream.mqtt is not None and await journal.meta(_TO_REMEMBER) == "yes"
+        self._rebuilding = config.upstream.mqtt is not None and await journal.meta(TO_REMEMBER) == "yes"
         for origin in await journal.origins():
             if origin.kind == "import" and not origin.told:
                 await self._tell_import(origin)
@@ -111,7 +108,7 @@ class StateKeeping:
             )
             self._sources.also(memory.releases)
             await self._remember(memory.states)
-            await self._site.journal.set_meta(_TO_REMEMBER, "")
+            await self._site.journal.set_meta(TO_REMEMBER, "")
             self._rebuilding = False
             await self._gather()
 

@@ -110,6 +110,13 @@ class UpstreamTable(_Table):
     """The broker; see the page on the upstream contract."""
 
 
+class DataTable(_Table):
+    """Where the nodes' own data is heard, for the health check `data-seen`."""
+
+    mqtt: MqttSettings | None = None
+    """A local broker that it passes; the settings are those of `[upstream.mqtt]` that reach a broker."""
+
+
 class NodeTable(_Table):
     """One node: what it is and where it is found."""
 
@@ -146,6 +153,7 @@ class Config(_Table):
     rescue: RescueTable = RescueTable()
     probing: ProbingTable = ProbingTable()
     upstream: UpstreamTable = UpstreamTable()
+    data: DataTable = DataTable()
     exports: ExportsTable = ExportsTable()
     rebuild: RebuildTable = RebuildTable()
     nodes: dict[Name, NodeTable] = {}

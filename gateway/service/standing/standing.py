@@ -16,6 +16,7 @@ from gateway.service.standing.degraded import Degraded
 from gateway.service.standing.drain import Drain
 from gateway.service.standing.hearing import Ears
 from gateway.service.standing.power import Meter, power_off
+from gateway.service.standing.topics import data_topic
 from gateway.service.supervisor import Supervisor
 from gateway.verbs.standing import DataView, DrainView
 from transports.errors import TenderError
@@ -62,6 +63,7 @@ class Standing:
             group.create_task(self._keep_rates())
             group.create_task(self.drainage.run())
             group.create_task(self._keep_speeds())
+            group.create_task(self._listen())
             group.create_task(self.lacking.run())
 
     def _held(self) -> Reason | None:
@@ -168,6 +170,30 @@ class Standing:
         if speed is not None:
             self._speeds[record.node] = speed
             self._news.set()
+
+    async def _listen(self) -> None:
+        settings = self._site.config.data.mqtt
+        if settings is None:
+            return
+        from gateway.upstream.listening import DataListener  # only a gateway with a broker needs its client
+
+        client_id = settings.client_id or f"tender-data-{self._site.config.gateway.name}"
+        await DataListener(settings, client_id, self._topics, self.ears).run()
+
+    def _topics(self) -> dict[str, str]:
+        """Where each node's data is found now."""
+        site, found = self._site, dict[str, str]()
+        for name, table in site.nodes.items():
+            try:
+                profile = site.node_types.get(table.profile).profile
+            except TenderError:
+                continue
+            topic, trouble = data_topic(profile, name, table.labels)
+            if topic:
+                found[name] = topic
+            elif trouble:
+                self.ears.listening([name], trouble)
+        return found
 
     async def _keep_rates(self) -> None:
         kept = dict[str, float]()

@@ -37,7 +37,7 @@ def test_the_example_names_every_key_with_its_default(tmp_path: Path) -> None:
     unsaid = [
         key
         for key, value in told.items()
-        if value.origin == "built-in" and not key.startswith(("upstream.", "nodes.", "trust.keys"))
+        if value.origin == "built-in" and not key.startswith(("upstream.", "data.", "nodes.", "trust.keys"))
     ]
     assert unsaid == []
     example = tomllib.loads(EXAMPLE.read_text())

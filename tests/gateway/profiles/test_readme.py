@@ -32,6 +32,7 @@ TABLES: dict[str, type[BaseModel]] = {
     'kind = "command"': model.CommandCheck,
     'kind = "probes"': model.ProbesCheck,
     'kind = "hook"': model.HookCheck,
+    'kind = "data-seen"': model.DataSeenCheck,
 }
 ROW = re.compile(
     r"^\| `(?P<key>\w+)` \| (?P<type>[\w ]+) \| (?P<default>.+?) \| (?P<meaning>.+) \|$", re.MULTILINE

@@ -35,7 +35,11 @@ from gateway.model.views import (
     Status,
 )
 from gateway.releases.errors import BadBundle
+from gateway.verbs.links import LinkVerbs
 from gateway.verbs.nodes import NodeVerbs
+from gateway.verbs.rescue import RescueVerbs
+from gateway.verbs.standing import StandingVerbs
+from gateway.verbs.state import StateVerbs
 from tests.gateway.api.rollouts import Rollouts
 from tests.gateway.api.seen import Seen
 
@@ -48,6 +52,10 @@ class World:
     """Implements :class:`gateway.control.Control`."""
 
     roster: NodeVerbs
+    state: StateVerbs
+    standing: StandingVerbs
+    rescue: RescueVerbs
+    links: LinkVerbs
 
     def __init__(self, *names: str, release: str | None = "sensor 2.0.0") -> None:
         self.node_views = {name: _node(name) for name in names}

@@ -27,7 +27,12 @@ from gateway.model.views import (
     Status,
 )
 from gateway.upstream.settings import MqttSettings
+from gateway.verbs.links import LinkVerbs
 from gateway.verbs.nodes import NodeVerbs
+from gateway.verbs.rescue import RescueVerbs
+from gateway.verbs.seeing import SeeingVerbs
+from gateway.verbs.standing import StandingVerbs
+from gateway.verbs.state import StateVerbs
 from tests.gateway.api.rollouts import Rollouts
 
 NOW = Stamp(1_790_000_000_000, True)
@@ -98,6 +103,11 @@ class SmallGateway:
     """Control and Outbox in one."""
 
     roster: NodeVerbs
+    seeing: SeeingVerbs
+    state: StateVerbs
+    standing: StandingVerbs
+    rescue: RescueVerbs
+    links: LinkVerbs
 
     def __init__(self, name: str = "gw-1", nodes: int = 3) -> None:
         self.name = name

@@ -138,6 +138,7 @@ def _tell(lease: dict[str, Any], arguments: argparse.Namespace) -> int:
 
 def _show(link: dict[str, Any]) -> None:
     traffic, adapter = link["traffic"], link["adapter"]
+    last = f", last {traffic['last_error']}" if traffic["last_error"] else ""
     facts = [
         ("link", link["name"]),
         ("held by", _holder(link["holder"], since=True)),
@@ -150,10 +151,7 @@ def _show(link: dict[str, Any]) -> None:
         facts.append(("hub", adapter["hub"]))
     facts += [
         ("opened", f"{traffic['opens']} times, {traffic['reopens']} of them after a loss"),
-        (
-            "errors",
-            f"{traffic['errors']}" + (f", last {traffic['last_error']}" * bool(traffic["last_error"])),
-        ),
+        ("errors", f"{traffic['errors']}{last}"),
         ("resets", str(traffic["resets"])),
         ("bytes", f"{text.size(traffic['bytes_up'])} in, {text.size(traffic['bytes_down'])} out"),
         ("last byte", text.age(traffic["last_good"])),
@@ -199,11 +197,8 @@ def _port(link: dict[str, Any]) -> str:
         return there
     made = [adapter["kind"]]
     if adapter["vid"] is not None:
-        made = [
-            f"{adapter['vid']:04x}:{adapter['pid']:04x}",
-            adapter["product"] or "",
-            adapter["position"] or "",
-        ]
+        numbers = f"{adapter['vid']:04x}:{adapter['pid']:04x}"
+        made = [numbers, adapter["product"] or "", adapter["position"] or ""]
         made += [f"serial {adapter['serial']}"] if adapter["serial"] else []
     return f"{there}, {' '.join(word for word in made if word)}, {adapter['device']}"
 
@@ -234,4 +229,4 @@ def _answers(traffic: dict[str, Any]) -> str:
 
 
 def _at_fault(finding: dict[str, Any]) -> str:
-    return {"nothing": "-", "unknown": "?"}.get(finding["culprit"], finding["culprit"])
+    return {"nothing": "-", "unknown": "?"}.get(finding["culprit"], str(finding["culprit"]))

@@ -168,7 +168,9 @@ class Leases:
     def shared(self, channel: str) -> SharedLink | None:
         """What is known of other software on a link."""
         for name, shared in self._shared.items():
-            if channel in (name, resolved(name)):
+            # What is no longer configured only had to be let back.
+            over = shared.neighbour.table is None and shared.stage is Stage.THEIRS
+            if not over and channel in (name, resolved(name)):
                 return shared
         return None
 

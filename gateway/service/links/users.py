@@ -103,9 +103,10 @@ class UserLeases:
 
     async def give(self, channel: str, seconds: float, who: str, why: str) -> UserLease:
         """A user gets the link; nobody may have a lease of it.  Raises JournalError."""
+        since, mono = self._clock(), self._now()
 
         def made(number: int) -> UserLease:
-            return UserLease(number, channel, who, why, seconds, self._clock(), self._now(), self._boot)
+            return UserLease(number, channel, who, why, seconds, since, mono, self._boot)
 
         def told(lease: UserLease) -> Told:
             data: dict[str, object] = {"link": channel, "who": who, "why": why, "seconds": seconds}

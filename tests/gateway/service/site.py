@@ -26,6 +26,7 @@ from gateway.profiles.load import load_profiles
 from gateway.releases.keys import PrivateKey, keygen
 from gateway.releases.make import make_release, sign_release
 from gateway.service.gateway import Gateway
+from gateway.service.links.programs import Programs
 from gateway.service.node_types import NodeTypes
 from transports.links import MEDIUM_OF_SCHEME, ByteLink, LinkSpec, Medium
 from transports.open import open_link, register
@@ -130,6 +131,7 @@ class Bench:
         self.tables: dict[str, dict[str, Any]] = {}
         self.settings: dict[str, Any] = {}
         self.opener: Callable[[LinkSpec], Awaitable[ByteLink]] = open_link
+        self.programs: Programs | None = None
         self._identities: dict[tuple[str, str, Behaviour], Digest] = {}
         self.swap_plugin: dict[str, Callable[[FlasherPlugin], FlasherPlugin]] = {}
         profiles = folder / "profiles"
@@ -230,7 +232,9 @@ class Bench:
         try:
             async with AsyncExitStack() as stack:
                 types = self.types()
-                site = await make_site(self.config(), stack, opener=self.opener, node_types=types)
+                site = await make_site(
+                    self.config(), stack, opener=self.opener, programs=self.programs, node_types=types
+                )
                 gateway = Gateway(site, first_look_s=first_look_s)
                 running = Running(gateway)
                 await gateway.start()

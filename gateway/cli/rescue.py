@@ -116,7 +116,7 @@ def _print(found: dict[str, Any]) -> None:
         ("tried", "ago", "does", "result", "by", "also hit", "why"),
         (
             (
-                step["name"],
+                step["name"] if step["node"] == found["node"] else f"{step['name']} on {step['node']}",
                 text.age(step["at"]),
                 step["effect"],
                 step["result"],

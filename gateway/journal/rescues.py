@@ -51,12 +51,13 @@ class Rescues(Book):
         return [(load(StepTaken, text), bool(is_open)) for text, is_open in rows]
 
     async def steps(
-        self, node: str | None = None, *, climb: int | None = None, limit: int = 50
+        self, node: str | None = None, *, also_hit: bool = False, climb: int | None = None, limit: int = 50
     ) -> list[StepTaken]:
-        """Steps on a node, or of one climb, or all; newest first."""
+        """Steps on a node (``also_hit``: or that hit it, too), or of one climb, or all; newest first."""
         where, values = ["1"], list[object]()
         if node is not None:
-            where, values = [*where, "node = ?"], [*values, node]
+            hit = "OR EXISTS (SELECT 1 FROM json_each(step, '$.affects') WHERE value = ?)" if also_hit else ""
+            where, values = [*where, f"(node = ? {hit})"], [*values, node, *([node] if also_hit else [])]
         if climb is not None:
             where, values = [*where, "climb = ?"], [*values, climb]
         query = f"SELECT step FROM rescue_steps WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"  # noqa: S608

@@ -191,8 +191,10 @@ class Supervisor:
 
     def at_work(self, node: str) -> Record | None:
         """The attempt that has this node's link, as it stands; None if none has."""
-        runners = (entry.runner for entry in self._open.values() if entry.record.node == node)
-        return next((runner.record for runner in runners if runner is not None), None)
+        for entry in self._open.values():
+            if entry.record.node == node and entry.began and entry.task is not None:
+                return entry.runner.record if entry.runner is not None else entry.record
+        return None
 
     def session(self, attempt_id: int) -> HostSession | None:
         """The session of an attempt that is under way."""

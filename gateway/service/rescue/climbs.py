@@ -161,6 +161,7 @@ class Climbs:
             return None
         ascent.gate = None
         ascent.tried.append(rung.name)
+        self._was_tried_on_others(step, rung)
         if step.result is StepResult.FAILED:
             await self._stepper.tell(step)
             ascent.since = self._now()
@@ -168,6 +169,20 @@ class Climbs:
         answer = await self._settle(node, step, look)
         ascent.since = self._now()
         return answer
+
+    def _was_tried_on_others(self, step: StepTaken, rung: Rung) -> None:
+        """Who shares the switch, and is silent as well, had the same step just now."""
+        if step.result is StepResult.FAILED or rung.circuit is None:
+            return
+        for node in step.affects:
+            other = self._ascents.get(node)
+            if other is None or not other.found_silent:
+                continue
+            for each in self._ladders.rungs(node):
+                same = each.circuit is not None and each.circuit.key == rung.circuit.key
+                if same and each.name not in other.tried:
+                    other.tried.append(each.name)
+                    other.since = self._now()
 
     async def _settle(self, node: str, step: StepTaken, look: Look) -> Answer | None:
         """Look until it answers, or should have."""
@@ -205,7 +220,7 @@ class Climbs:
         ascent.hurry_by = ""
         if not ascent.climb.id:
             return
-        steps = await self._site.journal.steps(climb=ascent.climb.id)
+        steps = await self._site.journal.steps(node, also_hit=True, limit=len(ascent.tried))
         data: dict[str, object] = {
             "recoverable": Recoverable.SITE_VISIT.value,
             "why": ascent.climb.why,

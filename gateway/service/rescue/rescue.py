@@ -25,6 +25,8 @@ from transports.errors import LinkBusy, TenderError
 if TYPE_CHECKING:
     from gateway.service.recovery import Recovery
 
+_SILENCE = frozenset({"node-silent", "stalled", "link-error", "link-lost", "link-not-found"})
+"""Why a node was not reached, where it or its adapter may be hung; not that somebody else has its port."""
 _WAS_HEARD = frozenset(
     {
         Outcome.SUCCEEDED,
@@ -98,7 +100,7 @@ class Rescue:
         result = record.result
         if result is None:
             return
-        if result.outcome is Outcome.NOT_REACHED and result.code == "node-silent":
+        if result.outcome is Outcome.NOT_REACHED and result.code in _SILENCE:
             self.found_silent(record.node)
         elif result.outcome in _WAS_HEARD:
             self._later(self.climbs.answered(record.node))
@@ -140,7 +142,7 @@ class Rescue:
         """What is known of a node's rescue."""
         self._known(node)
         site, view = self._site, self._site.inventory.view(node)
-        ascent, steps = self.climbs.of(node), await site.journal.steps(node, limit=20)
+        ascent, steps = self.climbs.of(node), await site.journal.steps(node, also_hit=True, limit=20)
         rungs = tuple([await self._rung(node, rung) for rung in self.ladders.rungs(node)])
         wound = site.inventory.wound(node)
         worn_out = wound is not None and self._recovery is not None and await self._recovery.worn_out(wound)

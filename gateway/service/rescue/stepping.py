@@ -38,6 +38,8 @@ _AGAIN_S = (1.0, 5.0, 15.0)
 """Pauses before power that could not be given is given again, while the step is still under way."""
 STILL_OFF_S = 30.0
 """How often it is tried after that."""
+_START_S = 20.0
+"""How long a start waits for power that is given again."""
 
 Under = Callable[[str], Record | None]
 """The attempt that is at work on a node, if one is."""
@@ -77,6 +79,7 @@ class Stepper:
         """Called when a step has ended: an attempt may have waited for that."""
         self._hit: dict[str, StepTaken] = {}
         self._still_off: dict[int, StepTaken] = {}
+        self._restoring: set[asyncio.Task[None]] = set()
 
     # What others ask
 
@@ -224,18 +227,26 @@ class Stepper:
         for step in await self._site.journal.steps(limit=1000):
             self.uses.remember(counted(step), step.at, clock, now)
         left = await self._site.journal.unfinished_steps()
-        await asyncio.gather(*(self._restore(step) for step, is_open in left if is_open))
-        for step, _ in left:
-            if step.result is StepResult.BEGUN and step.id not in self._still_off:
-                await self.tell(step, StepResult.INTERRUPTED)
-            elif step.result is not StepResult.BEGUN:
-                await self.tell(step)
+        off = [step for step, is_open in left if is_open and step.circuit is not None]
+        self._still_off |= {step.id: step for step in off}
+        jobs = [asyncio.create_task(self._restore(step)) for step in off]
+        if jobs:
+            # A command that hangs keeps its nodes waiting, and not the whole gateway.
+            await asyncio.wait(jobs, timeout=_START_S)
+            self._restoring = {job for job in jobs if not job.done()}
+        for step, is_open in left:
+            if not (is_open and step.circuit is not None):  # a modem line: the kernel let it go
+                begun = step.result is StepResult.BEGUN
+                await self.tell(step, StepResult.INTERRUPTED if begun else None)
 
     async def _restore(self, step: StepTaken) -> None:
-        if step.circuit is None:
-            return  # a modem line: the kernel let it go with the process
-        self._still_off[step.id] = step
-        await self._try_on(step)
+        if await self._try_on(step):
+            await self._tell_on(step)
+
+    async def _tell_on(self, step: StepTaken) -> None:
+        begun = step.result is StepResult.BEGUN
+        await self.tell(step, StepResult.INTERRUPTED if begun else None)
+        self.released()
 
     async def keep_trying(self) -> None:
         """Give power that could not be given, for ever; ends only by cancellation."""
@@ -243,9 +254,7 @@ class Stepper:
             await asyncio.sleep(STILL_OFF_S)
             for step in list(self._still_off.values()):
                 if await self._try_on(step):
-                    done = step.result if step.result is not StepResult.BEGUN else StepResult.INTERRUPTED
-                    await self.tell(step, done)
-                    self.released()
+                    await self._tell_on(step)
 
     async def _try_on(self, step: StepTaken) -> bool:
         try:

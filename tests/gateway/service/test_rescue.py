@@ -208,6 +208,69 @@ async def test_who_else_is_hit_is_said_before_anybody_is(bench: Bench) -> None:
         assert (await power(running, "s1", yes_all=True)).affects == ("s2", "s3")
 
 
+@virtual
+async def test_two_dead_nodes_on_one_relay_are_cut_once_for_both(bench: Bench) -> None:
+    relays = Relays(bench)
+    for name in ("s1", "s2"):
+        bench.node(name, options={"silent": "true"})
+        bench.tables[name]["ladder"] = [relays.step("shared", pause=0.0)]
+    relays.feeds("shared", "s1", "s2")
+    async with bench.gateway() as running:
+        await running.gateway.add_release(bench.release(NEW), asked_by="test")
+        await running.deploy("d", all_at_once=True)
+        await running.until(lambda: len(running.told("rescue.exhausted")) == 2)
+        assert len(relays.told("shared")) == 2
+        for name in ("s1", "s2"):
+            found = await running.gateway.rescue.recover(name)
+            assert found.recoverable == "site-visit"
+            assert [step.name for step in found.steps] == ["relay"]
+
+
+@virtual
+async def test_nodes_behind_one_hub_are_found_without_being_named(bench: Bench) -> None:
+    """The kernel's own picture says who loses power with a port, also through further hubs."""
+    sysfs, devices = bench.folder / "sys", bench.folder / "dev"
+    devices.mkdir()
+    bus = sysfs / "bus" / "usb" / "devices" / "1-1"
+    port = bus / "1-1:1.0" / "1-1-port2"
+    port.mkdir(parents=True)
+    (port / "disable").write_text("0")
+    for tty, place in (("ttyUSB0", "1-1.2"), ("ttyUSB1", "1-1.2.4"), ("ttyUSB2", "1-1.3")):
+        real = sysfs / "devices" / place / f"{place}:1.0"
+        real.mkdir(parents=True)
+        (sysfs / "class" / "tty" / tty).mkdir(parents=True)
+        (sysfs / "class" / "tty" / tty / "device").symlink_to(real)
+        name = f"n{tty[-1]}"
+        (devices / tty).touch()
+        bench.tables[name] = {"profile": SENSOR, "link": f"uart:{devices / tty}"}
+    bench.tables["n0"]["ladder"] = [{"kind": "usb", "off_for": 1.0}]
+    bench.settings["rescue"] = {"sysfs": str(sysfs)}
+    async with bench.gateway() as running:
+        with pytest.raises(OthersHit, match=r"also cuts the power of n1$"):
+            await power(running, "n0")
+        cycle = asyncio.create_task(power(running, "n0", yes_all=True))
+        await running.until(lambda: (port / "disable").read_text() == "1")
+        assert (await cycle).result == "done"
+        assert (port / "disable").read_text() == "0"
+
+
+@virtual
+async def test_a_step_that_cannot_be_taken_is_told_and_the_next_one_is(bench: Bench) -> None:
+    relays = Relays(bench)
+    node = bench.node("s1")
+    gone = {"kind": "gpio", "line": "RESET", "chip": "/dev/gpiochip-none", "wait": 5.0}
+    bench.tables["s1"]["ladder"] = [gone, relays.step("r1")]
+    relays.feeds("r1", "s1")
+    async with bench.gateway() as running:
+        await running.gateway.add_release(bench.release(NEW), asked_by="test")
+        deaf(node)
+        await running.deploy("d", "s1")
+        await running.until(lambda: len(steps(running, "s1")) == 2)
+        assert steps(running, "s1") == [("gpio", "failed"), ("relay", "answered")]
+        told = running.told("rescue.step")[0].data
+        assert (told["code"], "gpioinfo" in str(told["remedy"])) == ("switch-missing", True)
+
+
 # Asked for by somebody
 
 

@@ -148,6 +148,7 @@ async def _act(
                     "id": "demo-1",
                     "release": {"product": PRODUCT, "version": NEW},
                     "select": {"all": True},
+                    "policy": {"all_at_once": True},
                 }
             ],
         }

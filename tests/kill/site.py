@@ -126,6 +126,8 @@ async def make_hail_site(
         f"team = {json.dumps(str(public))}",
         "[rollout]",
         f"max_in_parallel = {count}",
+        "waves = []",
+        "budget = { attempts = 1_000_000, erases = 1_000_000, air_seconds = 1e9 }",
         "[upstream.mqtt]",
         f"url = {json.dumps(broker_url)}",
         "retry_first = 0.2",

@@ -83,7 +83,7 @@ class Gateway:
         self._taking = asyncio.Lock()
         self.roster = NodeKeeping(site, self.supervisor, taking=self._taking, renewed=self.supervisor.wake)
         self.standing.lost = self._look_around
-        self.state = StateKeeping(site, self.supervisor, self.roster)
+        self.state = StateKeeping(site, self.supervisor, self.roster, found_ill=self.recovery.wake)
 
     async def start(self) -> None:
         """Take up what the journal has open, before anybody can ask for more."""
@@ -125,8 +125,11 @@ class Gateway:
             group.create_task(self.state.run())
 
     async def _complete(self) -> None:
-        async with self._taking:
-            await self._deployments.complete()
+        while True:
+            async with self._taking:
+                await self._deployments.complete()
+            await self._deployments.lacking()
+            await asyncio.sleep(_CLOSE_AGAIN_S)
 
     async def stop(self) -> None:
         """Come to rest within the stop budget."""

@@ -42,10 +42,13 @@ _LOOKED = (Outcome.SUCCEEDED, Outcome.ALREADY_THERE, Outcome.FLASHED, Outcome.RO
 class Asker:
     """Works through the nodes that are to be asked."""
 
-    def __init__(self, site: Site, supervisor: Supervisor, sources: Sources) -> None:
+    def __init__(
+        self, site: Site, supervisor: Supervisor, sources: Sources, found_ill: Callable[[], None]
+    ) -> None:
         self._site = site
         self._supervisor = supervisor
         self._sources = sources
+        self._found_ill = found_ill
         self._open: dict[str, ToAsk] = {}
         self._remembered: dict[str, Remembered] = {}
         self._due: dict[str, float] = {}
@@ -322,6 +325,7 @@ class Asker:
 
         record = await site.journal.create(make, done_told)
         await site.known(record)
+        self._found_ill()
         log.warning("node=%s attempt=%d found without firmware", node, record.id)
 
 

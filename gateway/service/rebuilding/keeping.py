@@ -49,11 +49,13 @@ class Memory:
 class StateKeeping:
     """Implements :class:`gateway.verbs.state.StateVerbs`."""
 
-    def __init__(self, site: Site, supervisor: Supervisor, roster: NodeVerbs) -> None:
+    def __init__(
+        self, site: Site, supervisor: Supervisor, roster: NodeVerbs, *, found_ill: Callable[[], None]
+    ) -> None:
         self._site = site
         self._roster = roster
         self._sources = Sources(site, site.config.rebuild)
-        self.asker = Asker(site, supervisor, self._sources)
+        self.asker = Asker(site, supervisor, self._sources, found_ill)
         supervisor.first_asked = self.asker.gate
         self._unattended = Unattended(site, self._exported)
         self._rebuilding = False

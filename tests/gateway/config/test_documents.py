@@ -1,8 +1,8 @@
 """What we tell an operator to install is what the service understands."""
 
+import os
 import re
 import shlex
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -14,6 +14,7 @@ from gateway.cli.parsing import Parser
 from gateway.config.load import load_config
 from gateway.config.model import Config
 from gateway.config.show import values
+from tests.peers import debian
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 EXAMPLE = DOCS / "gateway.toml"
@@ -68,10 +69,23 @@ def test_the_unit_lets_the_service_ask_for_the_clock_and_for_who_asks() -> None:
     assert "adjtimex clock_adjtime" in settings("SystemCallFilter")
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+def test_the_unit_is_ended_by_nothing_but_its_manager_and_comes_back() -> None:
+    assert settings("Type") == ["notify"]
+    assert settings("Restart") == ["always"]
+    (watchdog,) = settings("WatchdogSec")
+    assert float(watchdog) >= 30, "a slow card is no dead one"
+    assert settings("StateDirectory") == settings("RuntimeDirectory") == ["tender"]
+    assert settings("ProtectSystem") == ["strict"]
+    allowed = {line.split()[0] for line in settings("DeviceAllow")}
+    assert allowed >= {"char-ttyS", "char-ttyUSB", "char-ttyACM", "char-ttyAMA", "char-gpiochip"}
+
+
+@pytest.mark.peer
 def test_the_unit_exposes_little() -> None:
+    program = debian.program("systemd-analyze")
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", str(UNIT)],
+        [program, "security", "--offline=true", "--threshold=20", "--no-pager", str(UNIT)],
+        env=os.environ | debian.environment(),
         capture_output=True,
         text=True,
         check=False,

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,11 +26,14 @@ from gateway.releases.keys import PrivateKey, keygen
 from gateway.releases.make import make_release, sign_release
 from gateway.service.node_types import NodeTypes
 from transports.virtual.pty import PtyHost
+from transports.virtual.tcp import TcpHost
 
 PRODUCT = "greenhouse"
 SENSOR, RELAY = "climate-sensor", "valve-relay"
 OLD, NEW, BAD = "1.0.0", "1.1.0", "1.2.0"
 GATEWAY = "greenhouse-3"
+SERVED = "s16"
+"""The one node that is behind a device server instead of a port of the gateway."""
 SENSORS = tuple(f"s{number:02}" for number in range(1, 17))
 RELAYS = tuple(f"r{number:02}" for number in range(1, 9))
 _SENSOR_BYTES, _RELAY_BYTES = 6000, 4000
@@ -128,6 +132,8 @@ class Site:
     ports: dict[str, PtyHost] = field(default_factory=dict)
     service: asyncio.subprocess.Process | None = None
     broker_url: str = ""
+    server: TcpHost = field(init=False)
+    """The device server that one node is behind."""
     listener: Listener | None = None
     answers: list[Answer] = field(default_factory=list)
     _mounted: bool = False
@@ -237,7 +243,7 @@ class Site:
             lines += [
                 f"[nodes.{name}]",
                 f'profile = "{kind}"',
-                f'link = "uart:{self.folder / name}"',
+                f'link = "{self.server.url if name == SERVED else f"uart:{self.folder / name}"}"',
                 f'labels = {{ house = "{house}" }}',
             ]
         lines.append(self.extra.replace("FOLDER", str(self.folder)))
@@ -292,6 +298,9 @@ class Site:
                 name=name,
             )
             self.nodes[name] = node = node_type.plugin.virtual_node(setup)
+            if name == SERVED:
+                self.server = await self._ports.enter_async_context(TcpHost(node))
+                continue
             port = PtyHost(node, link=self.folder / name, baud=self.baud)
             self.ports[name] = await self._ports.enter_async_context(port)
 
@@ -348,6 +357,20 @@ class Site:
             "mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(self.folder / "state")
         )
         return self._mounted
+
+    async def hang_the_server(self) -> None:
+        """The device server takes no connection any more, and refuses none."""
+        await self.server.aclose()
+        deaf = socket.socket()
+        self._ports.callback(deaf.close)
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        deaf.bind((self.server.host, self.server.port))
+        deaf.listen(0)
+        for _ in range(3):  # until its queue is full
+            knock = socket.socket()
+            knock.setblocking(False)
+            knock.connect_ex((self.server.host, self.server.port))
+            self._ports.callback(knock.close)
 
     def fill_disk(self) -> None:
         """Somebody else's file takes all that is left."""

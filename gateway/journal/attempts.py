@@ -4,9 +4,10 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from flashers.api import Digest, Stamp
-from flashers.api.plain import dump, load
+from flashers.api.plain import BadRecord, dump, load
 from gateway.attempt.advance import pins
 from gateway.journal.book import Book
 from gateway.journal.errors import JournalTooNew
@@ -14,6 +15,8 @@ from gateway.journal.told import Told
 from gateway.model.nodes import Change, change_after
 from gateway.model.records import RECORD_SCHEMA, Provenance, Record, Target
 
+_PINS_KNOWN = 2_000
+"""Newest attempts of nodes whose needs are remembered rather than read again."""
 KEPT_TRACES = 500
 """Attempts whose last frames are kept, newest first."""
 
@@ -82,6 +85,12 @@ class Attempts(Book):
         clause = f"WHERE {' AND '.join(where)} " if where else ""
         return await self._records(f"{clause}ORDER BY id DESC LIMIT ?", *values, limit)
 
+    async def any_open(self, deployment: str) -> bool:
+        """Whether an attempt of a deployment has not ended."""
+        return bool(
+            await self._rows("SELECT 1 FROM attempts WHERE open AND deployment = ? LIMIT 1", deployment)
+        )
+
     async def attempt(self, attempt_id: int) -> Record | None:
         """One attempt."""
         found = await self._records("WHERE id = ?", attempt_id)
@@ -105,7 +114,7 @@ class Attempts(Book):
             query = f"""SELECT record FROM attempts AS one WHERE open
                 OR id IN ({_NEWEST}) OR {_OPEN_WOUND}"""  # noqa: S608
             for (text,) in connection.execute(query):
-                wanted |= pins(_record(text))
+                wanted |= _pins_of(text)
             for table in ("known_goods", "baselines"):
                 for (text,) in connection.execute(f"SELECT target FROM {table}"):  # noqa: S608
                     wanted.add(load(Target, text).artifact)
@@ -138,6 +147,12 @@ class Attempts(Book):
         return [_record(text) for (text,) in rows]
 
 
+@lru_cache(maxsize=_PINS_KNOWN)
+def _pins_of(text: str) -> frozenset[Digest]:
+    """What an attempt needs; most are asked for again and again, and have not changed."""
+    return frozenset(pins(_record(text)))
+
+
 def _write(connection: sqlite3.Connection, record: Record) -> None:
     outcome = record.result.outcome.value if record.result else None
     connection.execute(
@@ -163,10 +178,18 @@ def _revision(connection: sqlite3.Connection, record: Record) -> int | None:
 
 
 def _record(text: str) -> Record:
-    schema = json.loads(text).get("schema", 0)
+    try:
+        record = load(Record, text)
+    except BadRecord:
+        _check_schema(json.loads(text).get("schema", 0))
+        raise
+    _check_schema(record.schema)
+    return record
+
+
+def _check_schema(schema: int) -> None:
     if schema > RECORD_SCHEMA:
         raise JournalTooNew(f"an attempt was written with schema {schema}; this Tender knows {RECORD_SCHEMA}")
-    return load(Record, text)
 
 
 def _settle(connection: sqlite3.Connection, record: Record) -> None:

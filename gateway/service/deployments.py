@@ -1,6 +1,7 @@
 """Deployments: taken once, made into attempts, and told of when the last one has ended."""
 
 import asyncio
+import logging
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -27,6 +28,8 @@ from gateway.service.site import Site
 from gateway.service.supervisor import Supervisor
 from transports.errors import TenderError
 
+log = logging.getLogger("tender.deployments")
+
 _MANIFEST_BYTES = 256 << 20
 """A release file that comes by URL may be so large at most."""
 
@@ -38,6 +41,9 @@ class Deployments:
         self._site = site
         self._supervisor = supervisor
         self._requests: dict[str, DeployRequest] = {}
+        self._lacking: set[str] = set()
+        """Deployments that may not have an attempt for every node yet, and so cannot be done."""
+        self._lacks = asyncio.Event()
         self._closing = asyncio.Lock()
         self._turns = supervisor.turns
 
@@ -47,7 +53,10 @@ class Deployments:
         for name, is_open, text, _ in await journal.deployments():
             if is_open:
                 self._requests[name] = load(DeployRequest, text)
-                self._turns.opened(self._requests[name], await journal.attempts(deployment=name, limit=100_000))
+                self._lacking.add(name)
+                self._turns.opened(
+                    self._requests[name], await journal.attempts(deployment=name, limit=100_000)
+                )
         for record in await journal.open_attempts():
             request = self._requests.get(record.deployment or "")
             self._site.inventory.attempt(record)
@@ -58,14 +67,32 @@ class Deployments:
         return {name: (request.revision, dump(request)) for name, request in list(self._requests.items())}
 
     async def complete(self) -> None:
-        """After a start: the power may have gone between taking one and making the last attempt of it.
+        """Make the attempts that are lacking: power may have gone, or the disk have been full, in between.
 
         A release that is fetched for it may take its time; everything else goes on meanwhile.
         """
-        for name, request in list(self._requests.items()):
-            with suppress(TenderError):
+        self._lacks.clear()
+        for name in sorted(self._lacking):
+            request = self._requests.get(name)
+            if request is None:
+                self._lacking.discard(name)
+                continue
+            try:
                 await self._begin_all(request, await self.release(request))
-            await self.close_if_done(name)
+                await self.close_if_done(name)
+            except TenderError as error:
+                log.info("deployment=%s lacks attempts: %s", name, error.code)
+                if error.retryable:
+                    self._lacks.set()
+                    continue
+                # What it has is all that it will have.
+                self._lacking.discard(name)
+                with suppress(TenderError):
+                    await self.close_if_done(name)
+
+    async def lacking(self) -> None:
+        """Wait until there is something to complete."""
+        await self._lacks.wait()
 
     async def take(self, request: DeployRequest) -> DeploymentView:
         """Take a deployment; the same id again is the same deployment.
@@ -84,8 +111,6 @@ class Deployments:
         chosen = self._chosen(request, release)
         if not chosen:
             raise NothingSelected(f"{release.id} has nothing for the nodes that were selected")
-        self._requests[request.id] = request
-        self._turns.opened(request)
         told = Told(
             "deployment.accepted",
             deployment=request.id,
@@ -103,8 +128,15 @@ class Deployments:
         await self._site.journal.save_deployment(
             request.id, dump(request), revision=request.revision, is_open=True, told=[told]
         )
-        await self._begin_all(request, release)
-        await self.close_if_done(request.id)
+        self._requests[request.id] = request
+        self._lacking.add(request.id)
+        self._turns.opened(request)
+        try:
+            await self._begin_all(request, release)
+            await self.close_if_done(request.id)
+        except TenderError as error:  # it was taken, and that was told; the rest of it is made up for
+            log.warning("deployment=%s lacks attempts: %s", request.id, error.code)
+            self._lacks.set()
         return await self.view(request.id)
 
     def _chosen(self, request: DeployRequest, release: Release) -> list[str]:
@@ -123,6 +155,7 @@ class Deployments:
             if name not in there:
                 await self._supersede(name, request)
                 await self._begin(name, request, release)
+        self._lacking.discard(request.id)
 
     async def release(self, request: DeployRequest) -> Release:
         """The release that is asked for, fetched if it is not here.  Raises as :meth:`take`."""
@@ -149,7 +182,9 @@ class Deployments:
         """
         async with self._closing:  # two attempts may end at the same moment
             request = self._requests.get(deployment)
-            if request is None:
+            if request is None or deployment in self._lacking:
+                return
+            if await self._site.journal.any_open(deployment):
                 return
             records = await self._site.journal.attempts(deployment=deployment, limit=100_000)
             if not records or not all(record.done for record in records):

@@ -75,7 +75,7 @@ class Gateway:
         self.rescue.looked_after_by(self.recovery)
         self.standing = Standing(site, self.supervisor, undrained=self.recovery.wake)
         site.journal.remember = lambda: site.inventory.memory(self._deployments.texts())
-        self.seeing = Seeing(site, self.supervisor, self.status)
+        self.seeing = Seeing(site, self.supervisor, self.status, lambda: self.links.links())
         self.upstream_state: Callable[[], str] = lambda: "none"
         self.links = Links(site, self.supervisor, upstream=lambda: self.upstream_state())
         self._started: Stamp | None = None
@@ -370,7 +370,14 @@ class Gateway:
             for artifact in manifest.artifacts
         )
         complete = all(self.site.store.has(artifact.digest) for artifact in manifest.artifacts)
-        return ReleaseView(manifest.product, manifest.version, str(release.trust), complete, artifacts, self.turns.marks.get(release.id))
+        return ReleaseView(
+            manifest.product,
+            manifest.version,
+            str(release.trust),
+            complete,
+            artifacts,
+            self.turns.marks.get(release.id),
+        )
 
     # Telling
 
@@ -430,7 +437,9 @@ def _summary(view: NodeView, records: list[Record], gates: tuple[Reason, ...]) -
     """The one sentence that answers why."""
     newest = records[0] if records else None
     if view.state in ("identity-changed", "changed-by-others"):
-        said = "; ".join(gate.message for gate in gates) or f"{view.name} runs what nobody here brought to it."
+        said = (
+            "; ".join(gate.message for gate in gates) or f"{view.name} runs what nobody here brought to it."
+        )
         return f"{said}  {view.next_step}"
     if newest is None:
         return f"Nothing was ever deployed to {view.name}."

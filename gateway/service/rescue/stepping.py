@@ -79,6 +79,8 @@ class Stepper:
         """Called when a step has ended: an attempt may have waited for that."""
         self._hit: dict[str, StepTaken] = {}
         self._still_off: dict[int, StepTaken] = {}
+        self._some_off = asyncio.Event()
+        self._some_off.set()  # what is off from before the start is not known yet
         self._restoring: set[asyncio.Task[None]] = set()
 
     # What others ask
@@ -251,7 +253,10 @@ class Stepper:
     async def keep_trying(self) -> None:
         """Give power that could not be given, for ever; ends only by cancellation."""
         while True:
+            await self._some_off.wait()
             await asyncio.sleep(STILL_OFF_S)
+            if not self._still_off:
+                self._some_off.clear()
             for step in list(self._still_off.values()):
                 if await self._try_on(step):
                     await self._tell_on(step)
@@ -337,6 +342,7 @@ class Stepper:
 
     async def _put_on(self, step: StepTaken, switch: Switch) -> None:
         self._still_off[step.id] = step
+        self._some_off.set()
         for pause in (*_AGAIN_S, None):
             try:
                 await switch.on()

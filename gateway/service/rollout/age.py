@@ -13,7 +13,7 @@ from collections.abc import Callable
 from flashers.api import Stamp
 from gateway.journal import Journal
 
-KEPT_EVERY_S = 900.0
+KEPT_EVERY_S = 3_600.0
 """What is lost of the age at most when the power fails and the clock is not synchronised."""
 
 

@@ -41,6 +41,8 @@ class Rollout:
         """It stopped, and that is not in the journal yet."""
         self._records: dict[int, Record] = {}
         self._lanes: dict[str, Lane] | None = None
+        self._judged = False
+        """Whether what the lanes say about stopping is known already."""
 
     @property
     def release(self) -> str:
@@ -67,13 +69,18 @@ class Rollout:
         """By profile."""
         if self._lanes is None:
             self._lanes = lanes(self._records.values(), self.plan, self.concluded.forgiven)
+            self._judged = False
         return self._lanes
 
     def stopped(self) -> Stop | None:
         """Why it stopped; once it has, it stays so until somebody resumes it."""
-        if self.concluded.stop is None and (why := stop(self.lanes().values())) is not None:
-            self.concluded = replace(self.concluded, stop=why)
-            self.untold = True
+        found = self.lanes()
+        if self.concluded.stop is None and not self._judged:
+            self._judged = True
+            why = stop(found.values())
+            if why is not None:
+                self.concluded = replace(self.concluded, stop=why)
+                self.untold = True
         return self.concluded.stop
 
     def ended(self) -> frozenset[int]:

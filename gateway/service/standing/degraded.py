@@ -20,7 +20,8 @@ from transports.errors import TenderError
 
 log = logging.getLogger("tender.standing")
 
-_LOOK_EVERY_S = 10.0
+_LOOK_EVERY_S, _IDLE_LOOK_S = 10.0, 600.0
+"""How often it is looked: while something is open or amiss, and while nothing is."""
 _LEAST_FREE = 256 << 10
 """Bytes that a few transactions and their checkpoint take; with less than this, nothing new is begun."""
 _PROOF = "written"
@@ -29,10 +30,13 @@ _PROOF = "written"
 class Degraded:
     """What is amiss, by its code."""
 
-    def __init__(self, journal: Journal, state: Path, lost: Callable[[], Reason | None]) -> None:
+    def __init__(
+        self, journal: Journal, state: Path, lost: Callable[[], Reason | None], *, busy: Callable[[], bool]
+    ) -> None:
         self._journal = journal
         self._state = state
         self._lost = lost
+        self._busy = busy
         self._told: dict[str, Reason] = {}
         self._untold: list[Told] = []
         self._disk: JournalFull | None = None
@@ -57,7 +61,8 @@ class Degraded:
         """Look for ever."""
         while True:
             await self.look()
-            await asyncio.sleep(_LOOK_EVERY_S)
+            amiss = bool(self._told or self._untold) or self._journal.database.trouble is not None
+            await asyncio.sleep(_LOOK_EVERY_S if amiss or self._busy() else _IDLE_LOOK_S)
 
     async def look(self) -> None:
         """Look once, and tell what is news."""
@@ -65,12 +70,12 @@ class Degraded:
         if self._journal.database.trouble is not None and self._disk is None:
             await self._try_to_write()
         now = {reason.code: reason for reason in self.reasons()}
-        for code in now.keys() - self._told.keys():
+        for code in sorted(now.keys() - self._told.keys()):
             reason = now[code]
             log.warning("degraded code=%s %s  %s", code, reason.message, reason.remedy)
             data: dict[str, object] = {"code": code, "message": reason.message, "remedy": reason.remedy}
             self._untold.append(Told("gateway.degraded", data=data))
-        for code in self._told.keys() - now.keys():
+        for code in sorted(self._told.keys() - now.keys()):
             log.info("recovered code=%s", code)
             self._untold.append(Told("gateway.recovered", data={"code": code}))
         if now.keys() != self._told.keys():

@@ -42,7 +42,9 @@ class Standing:
         self._speeds: dict[str, float] = {}
         self._news = asyncio.Event()
         self.drainage = Drain(site.journal, ended=undrained)
-        self.lacking = Degraded(site.journal, site.config.state, self.drainage.lost)
+        self.lacking = Degraded(
+            site.journal, site.config.state, self.drainage.lost, busy=lambda: supervisor.depth > 0
+        )
         supervisor.drained = self._held
         site.journal.listen(self._told)
         supervisor.hearing = self.ears = Ears(site.clock)

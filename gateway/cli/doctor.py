@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.parsing import add_command, config_path, socket_path
-from gateway.cli.status import EXIT_CODES, EXITS
-from gateway.cli.tables import print_json
+from gateway.cli.status import EXIT_CODES, EXITS, MARKS
+from gateway.cli.tables import print_json, print_text
 
 
 def register(subparsers: Any) -> None:
@@ -37,13 +37,13 @@ def _doctor(arguments: argparse.Namespace) -> int:
         print_json({"level": diagnosis.level, "checked": list(diagnosis.checked), "found": found})
         return EXIT_CODES[diagnosis.level]
     for each in diagnosis.found:
-        mark = {"broken": "BROKEN", "waits": "WAITS", "fine": "note"}[each.level]
-        print(f"{mark} {each.code}: {each.message}\n  {each.remedy}")
+        print_text(f"{MARKS[each.level]} {each.code}: {each.message}")
+        print_text(each.remedy, indent="  ")
         if each.next:
-            print(f"  next: {each.next}")
+            print_text(f"next: {each.next}", indent="  ")
         print()
     worse = sum(1 for each in diagnosis.found if each.level != "fine")
-    print(f"Checked: {', '.join(diagnosis.checked)}.")
+    print_text(f"Checked: {', '.join(diagnosis.checked)}.")
     print(
         f"{worse} of the findings want{'s' if worse == 1 else ''} somebody." if worse else "Nothing is wrong."
     )

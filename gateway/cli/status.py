@@ -5,11 +5,12 @@ from typing import Any
 
 from gateway.cli import text
 from gateway.cli.parsing import add_command, client
-from gateway.cli.tables import print_facts, print_json
+from gateway.cli.tables import print_facts, print_json, print_text
 
 EXIT_CODES = {"fine": 0, "waits": 1, "broken": 2}
 """By level; also of `tender doctor`."""
 EXITS = "exit codes:\n  0 fine, 1 something waits for a person, 2 something is broken, 10 no service answers"
+MARKS = {"broken": "BROKEN", "waits": "WAITS", "fine": "note"}
 CAUSES = {"ours": "did we do it?  yes: ", "not-ours": "did we do it?  no: ", "unknown": ""}
 
 
@@ -37,14 +38,15 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _print(overview: dict[str, Any]) -> None:
     status = overview["status"]
-    print(overview["headline"])
+    print_text(overview["headline"])
     for concern in overview["concerns"]:
-        print(f"\n{_mark(concern['level'])} {concern['message']}  ({concern['code']})")
+        print()
+        print_text(f"{MARKS[concern['level']]} {concern['message']}  ({concern['code']})")
         because = CAUSES[concern["cause"]]
         if because and concern["because"]:
-            print(f"  {because}{concern['because']}")
+            print_text(f"{because}{concern['because']}", indent="  ")
         if concern["next"]:
-            print(f"  next: {concern['next']}")
+            print_text(f"next: {concern['next']}", indent="  ")
     print()
     print_facts(_facts(overview, status))
 
@@ -94,7 +96,3 @@ def _disk(disk: dict[str, Any]) -> str:
     journal = "" if disk["journal"] is None else f", journal {text.size(disk['journal'])}"
     store = f"store {text.size(disk['store'])} of {text.size(disk['store_cap'])}"
     return f"{free} free in {disk['folder']}; {store}{journal}"
-
-
-def _mark(level: str) -> str:
-    return {"broken": "BROKEN", "waits": "WAITS", "fine": "note"}[level]

@@ -6,7 +6,9 @@ Plain text has a heading, two blanks between columns and one line a row, so that
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -49,6 +51,23 @@ def print_facts(facts: Iterable[tuple[str, str]]) -> None:
         print(f"{_dim(name.ljust(width))}  {_coloured(lines[0])}")
         for line in lines[1:]:
             print(f"{' ' * width}  {line}")
+
+
+def print_text(text: str, *, indent: str = "") -> None:
+    """A sentence: on a terminal it is broken between words, with what follows indented; else one line."""
+    if not on_terminal():
+        print(f"{indent}{text}")
+        return
+    width = max(40, shutil.get_terminal_size().columns)
+    wrapper = textwrap.TextWrapper(
+        width,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for line in text.splitlines() or [""]:
+        print(wrapper.fill(line))
 
 
 def on_terminal() -> bool:

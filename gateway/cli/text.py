@@ -108,7 +108,9 @@ def size(count: int) -> str:
     if count < 1024:
         return f"{count} B"
     kib = count / 1024
-    return f"{kib:.1f} KiB" if kib < 1024 else f"{kib / 1024:.1f} MiB"
+    if kib < 1024:
+        return f"{kib:.1f} KiB"
+    return f"{kib / 1024:.1f} MiB" if kib < 1 << 20 else f"{kib / (1 << 20):.1f} GiB"
 
 
 def counts(values: dict[str, int]) -> str:

@@ -93,16 +93,6 @@ class Events(Book):
         ((first, last),) = await self._rows("SELECT min(sequence), max(sequence) FROM events")
         return (0, 0) if first is None else (first, max(first, last - KEPT_PHASES + 1))
 
-    async def last_of_kinds(self, *kinds: str) -> dict[str, Event]:
-        """The newest event of one of these kinds, by node."""
-        marks = ", ".join("?" * len(kinds))
-        query = (
-            "SELECT event FROM events WHERE sequence IN (SELECT max(sequence) FROM events "  # noqa: S608
-            f"WHERE node IS NOT NULL AND json_extract(event, '$.kind') IN ({marks}) GROUP BY node)"
-        )
-        found = [load(Event, text) for (text,) in await self._rows(query, *kinds)]
-        return {event.node: event for event in found if event.node is not None}
-
 
 def _forget_old(connection: sqlite3.Connection) -> None:
     connection.execute(

@@ -5,8 +5,8 @@ that moment.  So nothing here says "because of": it says what had been done befo
 trouble was found, and by whom, and where the records do not say it, that.
 """
 
-from flashers.api import Stamp
 from gateway.journal import Journal
+from gateway.model.outcomes import Outcome
 from gateway.model.records import Record
 from gateway.verbs.seeing import Cause
 
@@ -42,19 +42,20 @@ def of_changed(last: Record | None) -> tuple[Cause, str]:
     return Cause.NOT_OURS, f"what it runs is not what {name_of(last)} brought, nor what it found"
 
 
+def of_silence(last: Record | None) -> tuple[Cause, str]:
+    """A node that answers no more, while no attempt is open on it."""
+    if last is None or last.result is None:
+        return Cause.NOT_OURS, "no attempt of ours was ever made on it"
+    outcome = last.result.outcome
+    if outcome is Outcome.FLASHED:
+        return Cause.UNKNOWN, f"{name_of(last)} wrote to it, and its boot cannot be proved"
+    if not (last.touched or last.activations):
+        return Cause.NOT_OURS, f"{name_of(last)} ended {outcome} without having changed anything"
+    return Cause.NOT_OURS, f"it answered when {name_of(last)} ended {outcome}, its soak included"
+
+
 def name_of(record: Record) -> str:
     """The attempt with its deployment and whoever asked."""
     parts = [f"deployment {record.deployment}"] if record.deployment is not None else []
     parts += [f"asked by {record.asked_by}"] if record.asked_by else []
     return f"attempt {record.id}" + (f" ({', '.join(parts)})" if parts else "")
-
-
-def later(one: Stamp | None, other: Stamp | None) -> bool:
-    """Whether ``one`` was stamped after ``other``, as far as both clocks could be believed."""
-    return (
-        one is not None
-        and other is not None
-        and one.synchronised
-        and other.synchronised
-        and one.unix_ms > other.unix_ms
-    )

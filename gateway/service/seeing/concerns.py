@@ -4,9 +4,10 @@ Made from what is known already: nothing is asked of a node for it.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from flashers.api import RollbackKind
+from gateway.model.links import Culprit, LinkView
 from gateway.model.outcomes import Outcome
 from gateway.model.records import Record
 from gateway.model.rollout import Pause
@@ -26,30 +27,45 @@ NEEDS_A_PERSON = frozenset(
     {"exhausted", "identity-changed", "node-not-configured", "release-held", "release-recalled"}
 )
 """Gates that do not open by themselves."""
+_OF_THE_LINK = (Culprit.ADAPTER, Culprit.CABLE, Culprit.GATEWAY)
 _OWN_BUG = "a bug of Tender or of a plugin keeps its attempt from being judged"
 
 
 class Concerns:
     """What there is to say now."""
 
-    def __init__(self, site: Site, status: Status, disk: Disk, trouble: UpstreamTrouble | None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        status: Status,
+        disk: Disk,
+        trouble: UpstreamTrouble | None,
+        links: Sequence[LinkView] = (),
+    ) -> None:
         self._site = site
         self._status = status
         self._disk = disk
         self._trouble = trouble
+        self._links = links
         self._views = site.inventory.views()
 
     async def all(self) -> tuple[Concern, ...]:
         """The worst first."""
         found = [concern async for concern in self._of_nodes()]
-        found += [*self._of_gateway(), *self._of_rollouts(), *self._of_trust(), *self._of_way_back()]
+        found += [
+            *self._of_gateway(),
+            *self._of_links(),
+            *self._of_rollouts(),
+            *self._of_trust(),
+            *self._of_way_back(),
+        ]
         order = [Level.BROKEN, Level.WAITS, Level.FINE]
         return tuple(sorted(found, key=lambda concern: order.index(concern.level)))
 
     # The nodes
 
     async def _of_nodes(self) -> AsyncIterator[Concern]:
-        changed = await self._changed_since()
+        behind = {name for link in self._faulty() for name in _concerned(link)}
         ended: dict[tuple[Outcome, str, str | None], list[Record]] = defaultdict(list)
         for view in self._views:
             wound = self._site.inventory.wound(view.name)
@@ -58,10 +74,13 @@ class Concerns:
                 yield await self._wounded(view, wound)
             elif view.state == "quarantined":
                 yield self._quarantined(view, last)
-            elif view.recoverable == "site-visit":
-                yield _needs_visit(view)
-            elif view.last_outcome is Outcome.CHANGED_BY_OTHERS or view.name in changed:
+            elif view.state == "identity-changed":
+                yield _another(view)
+            elif view.state == "changed-by-others":
                 yield self._changed(view, last)
+            elif view.state == "silent":
+                if view.name not in behind:  # the link's own line names it
+                    yield _silent(view, last)
             elif last is not None and last.result is not None and last.result.outcome in _ASK_OWNER:
                 ended[last.result.outcome, last.result.code, last.deployment].append(last)
         for records in ended.values():
@@ -100,14 +119,8 @@ class Concerns:
     def _changed(self, view: NodeView, last: Record | None) -> Concern:
         cause, because = causes.of_changed(last)
         text = f"{view.name} runs something that did not come from here."
-        return Concern(
-            Level.WAITS, "changed-by-others", text, f"tender explain {view.name}", cause, because, view.name
-        )
-
-    async def _changed_since(self) -> set[str]:
-        """Nodes that were seen to change when no attempt was open on them, and not updated since."""
-        newest = await self._site.journal.last_of_kinds("node.changed", "attempt.phase", "attempt.done")
-        return {node for node, event in newest.items() if event.kind == "node.changed"}
+        accept = f"tender explain {view.name}; tender node accept {view.name}"
+        return Concern(Level.WAITS, "changed-by-others", text, accept, cause, because, view.name)
 
     # The gateway
 
@@ -157,13 +170,28 @@ class Concerns:
     # What would keep the next update from going well
 
     def _of_trust(self) -> Iterator[Concern]:
-        trust = self._site.trust
-        if trust.notice is not None:
+        """Everything that the status warns of."""
+        notice = self._site.trust.notice
+        if notice is not None:
             code = "unsigned-allowed" if self._status.unsigned_allowed else "no-keys"
-            yield Concern(Level.WAITS, code, f"{trust.notice}.", "tender config")
-        for item in self._site.shelf.refused:
-            text = f"A release on the shelf is not believed ({item.file}): {item.error.message}"
-            yield Concern(Level.WAITS, item.error.code, text, "tender release list")
+            yield Concern(Level.WAITS, code, f"{notice}.", "tender config")
+        refused = {item.error.code for item in self._site.shelf.refused}
+        for reason in self._status.warnings:
+            if reason.code != "trust":
+                text = f"{reason.message.rstrip('.')}.  {reason.remedy}".strip()
+                show = "tender release list" if reason.code in refused else "tender nodes"
+                yield Concern(Level.WAITS, reason.code, text, show)
+
+    def _of_links(self) -> Iterator[Concern]:
+        for link in self._faulty():
+            finding = link.finding
+            text = f"{finding.message.rstrip('.')} ({listed(list(_concerned(link)))}).  {finding.remedy}"
+            yield Concern(
+                Level.BROKEN, f"link-{finding.culprit}", text.strip(), f"tender links {finding.link}"
+            )
+
+    def _faulty(self) -> list[LinkView]:
+        return [link for link in self._links if link.finding.culprit in _OF_THE_LINK]
 
     def _of_way_back(self) -> Iterator[Concern]:
         lacking: dict[str, list[str]] = defaultdict(list)
@@ -182,6 +210,26 @@ class Concerns:
         for profile, names in lacking.items():
             text = f"{listed(names)} could not go back: no known-good, and no other way."
             yield Concern(Level.WAITS, "no-known-good", text, f"tender baseline add FILE --profile {profile}")
+
+
+def _concerned(link: LinkView) -> tuple[str, ...]:
+    return link.finding.nodes
+
+
+def _another(view: NodeView) -> Concern:
+    text = f"Another node answers where {view.name} is known; nothing is flashed there."
+    because = "Tender puts no node in another's place"
+    code = "identity-changed"
+    return Concern(Level.WAITS, code, text, f"tender explain {view.name}", Cause.NOT_OURS, because, view.name)
+
+
+def _silent(view: NodeView, last: Record | None) -> Concern:
+    cause, because = causes.of_silence(last)
+    text = f"{view.name} does not answer."
+    if view.recoverable:
+        text += f"  Recoverable: {view.recoverable}."
+    command = f"tender recover {view.name}"
+    return Concern(Level.BROKEN, "silent", text, command, cause, because, view.name)
 
 
 def _paused(what: str, pause: Pause) -> str:

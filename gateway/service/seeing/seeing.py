@@ -1,11 +1,12 @@
 """What can be seen of a running gateway; implements :class:`~gateway.verbs.seeing.SeeingVerbs`."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from gateway.artifacts.files import off_loop
 from gateway.errors import AttemptUnknown, NodeUnknown, NoTrace
+from gateway.model.links import LinkView
 from gateway.model.records import Record
 from gateway.model.views import Status
 from gateway.service.seeing.checking import check_journal
@@ -33,10 +34,17 @@ _LOOKED_THROUGH = 50
 class Seeing:
     """The whole, seen."""
 
-    def __init__(self, site: Site, supervisor: Supervisor, status: Callable[[], Awaitable[Status]]) -> None:
+    def __init__(
+        self,
+        site: Site,
+        supervisor: Supervisor,
+        status: Callable[[], Awaitable[Status]],
+        links: Callable[[], Awaitable[Sequence[LinkView]]],
+    ) -> None:
         self._site = site
         self._supervisor = supervisor
         self._status = status
+        self._links = links
         self._config = ""
         self.trouble: Callable[[], UpstreamTrouble | None] = lambda: None
 
@@ -46,9 +54,9 @@ class Seeing:
 
     async def overview(self) -> Overview:
         """Everything that waits for somebody, and whether we did it."""
-        status = await self._status()
+        status, links = await self._status(), await self._links()
         disk, trouble = await off_loop(self._disk), self.trouble()
-        concerns = await Concerns(self._site, status, disk, trouble).all()
+        concerns = await Concerns(self._site, status, disk, trouble, links).all()
         return Overview(
             level=level_of(concerns),
             headline=headline(concerns),

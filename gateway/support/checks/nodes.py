@@ -17,11 +17,13 @@ def check(ground: Ground) -> Sequence[Ailment]:
     found = []
     for concern in ground.overview["concerns"]:
         if concern["code"] not in _SAID_ELSEWHERE:
-            remedy = f"Next: {concern['next']}." if concern["next"] else "See `tender explain`."
-            if concern["because"]:
-                remedy = f"{concern['because'].capitalize()}."
+            because = concern["because"]
+            remedy = f"{because[:1].upper()}{because[1:]}." if because else "It waits for a person."
             level = Badness(concern["level"])
-            found.append(Ailment(level, concern["code"], concern["message"], remedy, concern["next"]))
+            command = concern["next"] or "tender status"
+            if command == "tender doctor":
+                command = "journalctl -u tender -n 50"
+            found.append(Ailment(level, concern["code"], concern["message"], remedy, command))
     return found
 
 

@@ -72,7 +72,7 @@ async def make_site(
         TenderError: the journal is too new or damaged, the disk cannot be used, a key is bad.
     """
     registry = registry or Registry()
-    make_folder(config.state)
+    make_folder(config.state, 0o750)  # configurations and backups are nobody else's business
     stack.enter_context(only_one(config.state))
     await off_loop(lambda: settle(config.state))
     await off_loop(lambda: clear_work(config.state))

@@ -94,7 +94,7 @@ async def import_state(
             nothing was changed.
         DiskFull, DiskTrouble: nothing was changed.
     """
-    make_folder(state)
+    make_folder(state, 0o750)
     with only_one(state):
         await off_loop(lambda: settle(state, step))
         if (state / JOURNAL).exists() and not replace:

@@ -7,9 +7,11 @@ import pytest
 from gateway.errors import NodeBusy
 from gateway.model.links import Holder
 from gateway.service.links.errors import LeaseUnknown, LinkExposed, LinkLeased, LinkUnknown
+from gateway.service.links.leases import Leases
 from gateway.verbs.links import LeaseRequest
 from tests.gateway.service.owners import Owner, shared
 from tests.gateway.service.site import NEW, NEWER, OLD, RELAY, SENSOR, Bench, Running, outcomes, runs, virtual
+from transports.errors import LinkBusy
 
 
 def _owned(bench: Bench, **more: object) -> Owner:
@@ -40,9 +42,9 @@ async def test_other_software_is_asked_off_before_and_let_back_after(bench: Benc
     owner = _owned(bench)
     async with bench.gateway() as running:
         await _want(running, bench)
-        assert owner.at_work, "a deployment alone takes nothing"
+        assert owner.hooks == [], "a deployment alone takes nothing"
         await running.in_phase("s1", "transferring")
-        assert not owner.at_work
+        assert owner.hooks == ["before"]
         assert outcomes(await running.ended()) == ["succeeded"]
         await running.until(lambda: owner.at_work)
         assert owner.hooks == ["before", "after"]
@@ -205,6 +207,26 @@ async def test_who_waits_longer_than_the_deadline_is_told_of(bench: Bench) -> No
         await running.until(lambda: owner.at_work)
 
 
+async def test_a_port_that_a_stranger_has_is_not_opened_and_the_stranger_is_named() -> None:
+    strangers = {"uart:/dev/ttyUSB7": "process 7 (minicom)"}
+    leases = Leases(holder=strangers.get)
+    assert leases.take("uart:/dev/ttyUSB7", "n1") is None
+    reason = leases.reason("uart:/dev/ttyUSB7")
+    assert reason is not None
+    assert (reason.code, "minicom" in reason.message) == ("link-held", True)
+    with pytest.raises(LinkBusy, match="minicom"):
+        async with leases.hold("uart:/dev/ttyUSB7", "a look"):
+            pytest.fail("it is not ours")
+    strangers.clear()
+    lease = leases.take("uart:/dev/ttyUSB7", "n1")
+    assert lease is not None
+    strangers["uart:/dev/ttyUSB7"] = "ourselves"
+    assert leases.reason("uart:/dev/ttyUSB7") is not None
+    leases.give_back(lease)
+    leases.give_back(lease)
+    assert not leases.held
+
+
 # The user's own
 
 
@@ -249,13 +271,13 @@ async def test_a_lease_is_refused_while_a_node_has_no_firmware_and_given_to_who_
     async with bench.gateway() as running:
         await running.gateway.add_release(bench.release(NEW), asked_by="test")
         await running.deploy("d", no_rollback="allow", all_at_once=True)
-        await running.until(lambda: running.gateway.supervisor.finishing == ("r1",))
+        await running.until(lambda: "r1" in running.gateway.supervisor.finishing)
         with pytest.raises(LinkExposed, match="r1"):
             await running.gateway.links.lease(LeaseRequest("r1", 60.0, "ann"))
-        assert running.gateway.supervisor.finishing == ("r1",), "it was not disturbed"
+        assert "r1" in running.gateway.supervisor.finishing, "it was not disturbed"
         lease = await running.gateway.links.lease(LeaseRequest("r1", 60.0, "ann", wait_s=60.0))
         assert lease.who == "ann"
-        assert running.gateway.supervisor.finishing == ()
+        assert "r1" not in running.gateway.supervisor.finishing
         assert not running.gateway.site.leases.held
         assert outcomes(await running.ended()) == ["succeeded"]
         assert runs(bench, "r1", RELAY, NEW)

@@ -5,11 +5,9 @@ from an export or from nothing.  What the virtual nodes really hold decides.
 """
 
 import asyncio
-import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -18,7 +16,7 @@ from gateway.service.rebuilding.keeping import Memory
 from gateway.upstream.messages import NodeState
 from tests.gateway.service.site import NEW, OLD, RELAY, SENSOR, Bench, Running, runs
 from tests.gateway.service.test_state import Vault
-from tests.matrix.guard import flash_of
+from tests.matrix.guard import Node, flash_of
 from transports.virtual.clock import run_virtual
 
 SENSORS = [f"s{number}" for number in range(10)]
@@ -44,7 +42,7 @@ class Fleet:
         self.opened = asyncio.Event()
         """A single-slot node has no firmware at this moment."""
         for name, node in self.bench.nodes.items():
-            flash_of(node).watch = self._watch(name)
+            flash_of(cast(Node, node)).watch = self._watch(name)
 
     def _watch(self, name: str) -> Callable[[Operation], None]:
         node = self.bench.nodes[name]
@@ -168,8 +166,9 @@ async def _from_an_export(fleet: Fleet, moment: Any, exported: str) -> None:
         the_truth_is_told(fleet, running, done)
         ends = {record.node: record.result for record in records if record.deployment == "second"}
         for name in done:
-            assert ends[name] is not None
-            assert ends[name].outcome in ("already-there", "succeeded"), name
+            end = ends[name]
+            assert end is not None
+            assert end.outcome in ("already-there", "succeeded"), name
         assert not running.told("deployment.refused")
         asked = running.gateway.state.asker.asked.values()
         await running.until(lambda: all(each.answer is not None for each in asked))
@@ -235,7 +234,6 @@ async def _nobody_wants_anything(fleet: Fleet) -> None:
         await running.until(lambda: running.gateway.supervisor.depth == 0)
         for name in bare:
             assert runs(bench, name, RELAY, OLD), "it was brought to its known-good"
-            first, *_ = await running.records(name)
             found, back = (await running.records(name))[-2:]
             assert found.result is not None
             assert back.result is not None

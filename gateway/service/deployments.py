@@ -90,6 +90,11 @@ class Deployments:
                 with suppress(TenderError):
                     await self.close_if_done(name)
 
+    def look_again(self) -> None:
+        """There are other nodes, or other labels: whoever is selected now is taken along."""
+        self._lacking |= self._requests.keys()
+        self._lacks.set()
+
     async def lacking(self) -> None:
         """Wait until there is something to complete."""
         await self._lacks.wait()
@@ -150,7 +155,9 @@ class Deployments:
     async def _begin_all(self, request: DeployRequest, release: Release) -> None:
         """Have an attempt for every chosen node; those that are there already stay as they are."""
         records = await self._site.journal.attempts(deployment=request.id, limit=100_000)
-        there = {record.node for record in records}
+        # A board that was replaced since had its attempt; the new one has had none.
+        boards = self._site.inventory.roster
+        there = {each.node for each in records if each.generation == boards.kept(each.node).generation}
         for name in self._chosen(request, release):
             if name not in there:
                 await self._supersede(name, request)

@@ -3,19 +3,19 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from flashers.api import FirmwareImage, ProbeCost, Reason, Role, Seen, Stamp
+from flashers.api import Reason, Stamp
 from gateway.artifacts.files import off_loop
 from gateway.control import DeployRequest, Progress
-from gateway.errors import AttemptUnknown, NodeBusy, NodeUnknown, NoKnownGood, ProbeCosts, RequestError
+from gateway.errors import AttemptUnknown, NodeUnknown, NoKnownGood
 from gateway.journal.book import LOST_BY
 from gateway.journal.journal import Told
 from gateway.model.outcomes import ACTS_NEXT, CancelReason
-from gateway.model.records import Observation, Record
+from gateway.model.records import Record
 from gateway.model.views import (
     AttemptDetail,
     AttemptView,
@@ -46,7 +46,7 @@ from gateway.service.supervisor import Supervisor
 from gateway.service.watchers import Watchers
 from gateway.service.ways_back import way_out
 from gateway.verbs.nodes import ProbeAll
-from transports.errors import LinkBusy, TenderError
+from transports.errors import TenderError
 
 log = logging.getLogger("tender.gateway")
 
@@ -81,7 +81,7 @@ class Gateway:
         self._started: Stamp | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._taking = asyncio.Lock()
-        self.roster = NodeKeeping(site, self.supervisor, taking=self._taking, renewed=self.supervisor.wake)
+        self.roster = NodeKeeping(site, self.supervisor, taking=self._taking, renewed=self._renewed)
         self.standing.lost = self._look_around
         self.state = StateKeeping(site, self.supervisor, self.roster, found_ill=self.recovery.wake)
 
@@ -107,7 +107,10 @@ class Gateway:
             "unsigned_allowed": site.config.trust.unsigned == "allow",
             "resumed": self.supervisor.depth,
         }
-        await site.journal.tell(Told("gateway.started", data=data))
+        try:
+            await site.journal.tell(Told("gateway.started", data=data))
+        except TenderError as error:  # a full disk keeps nobody from starting: it has to be said by somebody
+            log.warning("the start is not told: %s", error.code)
         if site.trust.notice is not None:
             log.warning("%s", site.trust.notice)
 
@@ -275,8 +278,7 @@ class Gateway:
 
     async def _from_upstream(self) -> set[str]:
         """The open deployments that came by a desired state."""
-        views = await self._deployments.views()
-        return {view.id for view in views if view.state != "done" and view.revision is not None}
+        return {name for name, (revision, _) in self._deployments.texts().items() if revision is not None}
 
     async def _refused(self, request: DeployRequest, error: TenderError, revision: int) -> None:
         data: dict[str, object] = {
@@ -400,6 +402,11 @@ class Gateway:
     def _is_busy(self, node: str) -> bool:
         """Whether nobody else may begin anything on this node now."""
         return self.supervisor.holds(node) or self.supervisor.drained() is not None
+
+    def _renewed(self) -> None:
+        """There are other nodes, or something else is said of them."""
+        self._deployments.look_again()
+        self.supervisor.wake()
 
     def _progressed(self, progress: Progress) -> None:
         self.outbox.show(progress)

@@ -263,3 +263,44 @@ async def test_nothing_is_said_of_a_node_while_an_attempt_is_open(bench: Bench) 
                 await verb
         assert outcomes(await running.ended()) == ["succeeded"]
         await roster.forget("s1", asked_by="ann")
+
+
+@virtual
+async def test_an_open_deployment_takes_along_who_comes_to_be_selected(bench: Bench) -> None:
+    bench.node("s1", labels={"hall": "4"})
+    bench.node("s2")
+    request = unlisted(bench, "s3")
+    async with bench.gateway() as running:
+        roster = running.gateway.roster
+        await running.gateway.add_release(bench.release(NEW), asked_by="test")
+        await running.gateway.rollout.pause(None, why="wait", asked_by="ann")
+        await running.deploy("d", select=Selector(labels={"hall": "4"}), all_at_once=True)
+        await roster.label("s2", {"hall": "4"}, asked_by="ann")
+        await adopted(running, request)
+        await roster.label("s3", {"hall": "4"}, asked_by="ann")
+        await running.until(lambda: running.gateway.supervisor.depth == 3)
+        await running.gateway.rollout.resume(None, asked_by="ann")
+        assert outcomes(await running.ended()) == ["succeeded"] * 3
+        assert [running.told("deployment.done")[-1].data["outcomes"]] == [{"succeeded": 3}]
+        await roster.label("s1", {"hall": "5"}, asked_by="ann")
+        await roster.label("s1", {"hall": "4"}, asked_by="ann")
+        assert len(await running.ended()) == 3, "what is done is done"
+
+
+@virtual
+async def test_a_new_board_has_its_own_attempt_in_an_open_deployment(bench: Bench) -> None:
+    bench.node("s1")
+    bench.node("s2")
+    bench.nodes["s2"].power_off()
+    async with bench.gateway() as running:
+        await running.gateway.add_release(bench.release(NEW), asked_by="test")
+        await running.deploy("d", all_at_once=True)
+        await running.until(
+            lambda: runs(bench, "s1", SENSOR, NEW) and not running.gateway.supervisor.holds("s1")
+        )
+        bench.node("s1")
+        await running.gateway.roster.replace("s1", asked_by="ann")
+        await running.until(lambda: running.gateway.supervisor.holds("s1"))
+        bench.nodes["s2"].power_on()
+        assert outcomes(await running.ended()) == ["succeeded"] * 3
+        assert runs(bench, "s1", SENSOR, NEW)

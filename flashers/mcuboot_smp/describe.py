@@ -82,7 +82,11 @@ def _value(key: str, value: object, depth: int = 0) -> str:
             return "[" + ", ".join(_value("", each, depth + 1) for each in value[:_ITEMS]) + "]"
         case Mapping() if depth < 2:
             pairs = list(value.items())[: 2 * _ITEMS]
-            return "{" + " ".join(f"{k}={_value(str(k), v, depth + 1)}" for k, v in pairs) + "}"
+            # Of a slot's flags those that are set are all that one wants to read.
+            told = (
+                k if v is True else f"{k}={_value(str(k), v, depth + 1)}" for k, v in pairs if v is not False
+            )
+            return "{" + " ".join(map(str, told)) + "}"
         case bool() | int() | float() | None:
             return str(value).lower()
         case _:

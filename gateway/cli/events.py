@@ -3,17 +3,21 @@
 import argparse
 import json
 import re
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from gateway.cli.parsing import UsageError, add_command, client
+from gateway.cli.tables import on_terminal, print_text
 from gateway.cli.watch import event_line
 
 _PAGE = 2000
 _NEWEST = 100
 """Events that are shown if nothing is said."""
+_NOT_SHOWN = frozenset({"asked_by", "by", "remedy"})
+"""Data that stand elsewhere in a line for people, or would be most of it."""
 _UNITS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -120,10 +124,13 @@ def _print(event: dict[str, Any], asked_by: str, *, as_json: bool) -> None:
         return
     day = time.strftime("%m-%d", time.localtime(event["at"]["unix_ms"] / 1000))
     doubt = "" if event["at"]["synchronised"] else "~"
-    data = {key: value for key, value in event["data"].items() if key not in ("asked_by", "by")}
+    data = {key: value for key, value in event["data"].items() if key not in _NOT_SHOWN}
     line = event_line({**event, "data": data})
     who = f"  [{asked_by}]" if asked_by else ""
-    print(f"#{event['id']['sequence']:<6} {doubt}{day} {line}{who}", flush=True)
+    if on_terminal():
+        line = " ".join(line.split())  # columns cost more room than they give
+    print_text(f"#{event['id']['sequence']:<6} {doubt}{day} {line}{who}", indent="", further=8)
+    sys.stdout.flush()
 
 
 def _wanted(event: dict[str, Any], arguments: argparse.Namespace) -> bool:

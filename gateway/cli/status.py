@@ -87,12 +87,12 @@ def _power(status: dict[str, Any]) -> str:
     if status["safe_to_power_off"]:
         return "safe now"
     off = status["power_off"]
-    left = f"; about {text.seconds(off['seconds_left'])} left" if off["seconds_left"] is not None else ""
-    return f"NOT NOW: {off['why']}{left}"
+    left = f"\nabout {text.seconds(off['seconds_left'])} left" if off["seconds_left"] is not None else ""
+    return "NOT NOW: " + "\n".join(off["why"].split("; ")) + left
 
 
 def _disk(disk: dict[str, Any]) -> str:
     free = "?" if disk["free"] is None else text.size(disk["free"])
     journal = "" if disk["journal"] is None else f", journal {text.size(disk['journal'])}"
     store = f"store {text.size(disk['store'])} of {text.size(disk['store_cap'])}"
-    return f"{free} free in {disk['folder']}; {store}{journal}"
+    return f"{free} free in {disk['folder']}\n{store}{journal}"

@@ -53,7 +53,7 @@ def print_facts(facts: Iterable[tuple[str, str]]) -> None:
             print(f"{' ' * width}  {line}")
 
 
-def print_text(text: str, *, indent: str = "") -> None:
+def print_text(text: str, *, indent: str = "", further: int = 2) -> None:
     """A sentence: on a terminal it is broken between words, with what follows indented; else one line."""
     if not on_terminal():
         print(f"{indent}{text}")
@@ -62,7 +62,7 @@ def print_text(text: str, *, indent: str = "") -> None:
     wrapper = textwrap.TextWrapper(
         width,
         initial_indent=indent,
-        subsequent_indent=f"{indent}  ",
+        subsequent_indent=f"{indent}{' ' * further}",
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -1,12 +1,14 @@
 """``tender trace``: what passed on a node's link, decoded where its flasher can."""
 
 import argparse
+import shutil
+import textwrap
 import time
 from collections.abc import Callable
 from typing import Any
 
 from gateway.cli.parsing import add_command, client
-from gateway.cli.tables import print_json
+from gateway.cli.tables import on_terminal, print_json
 
 _EVERY_S = 0.3
 """How often a running attempt is asked for more."""
@@ -84,7 +86,17 @@ def line_of(line: dict[str, Any], *, raw: bool = False) -> str:
         said = [line["data"]]
     elif not said or raw:
         said.append(_hexadecimal(line["data"], raw=raw))
-    return begin + f"\n{' ' * len(begin)}".join(said)
+    return begin + f"\n{' ' * len(begin)}".join(_wrapped(text, len(begin)) for text in said)
+
+
+def _wrapped(text: str, indent: int) -> str:
+    """On a terminal, between words; else as it is, for `grep`."""
+    if not on_terminal():
+        return text
+    width = max(40, shutil.get_terminal_size().columns - indent)
+    return textwrap.fill(
+        text, width, subsequent_indent=f"  {' ' * indent}", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _hexadecimal(data: str, *, raw: bool) -> str:

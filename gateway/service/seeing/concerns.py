@@ -27,6 +27,8 @@ NEEDS_A_PERSON = frozenset(
     {"exhausted", "identity-changed", "node-not-configured", "release-held", "release-recalled"}
 )
 """Gates that do not open by themselves."""
+_AT_REST = ("ok", "unknown")
+"""States in which a node that was asked, and did not answer, is news."""
 _OF_THE_LINK = (Culprit.ADAPTER, Culprit.CABLE, Culprit.GATEWAY)
 _OWN_BUG = "a bug of Tender or of a plugin keeps its attempt from being judged"
 
@@ -66,6 +68,9 @@ class Concerns:
 
     async def _of_nodes(self) -> AsyncIterator[Concern]:
         behind = {name for link in self._faulty() for name in _concerned(link)}
+        mute = {
+            name for link in self._links if link.finding.culprit is Culprit.NODE for name in _concerned(link)
+        }
         ended: dict[tuple[Outcome, str, str | None], list[Record]] = defaultdict(list)
         for view in self._views:
             wound = self._site.inventory.wound(view.name)
@@ -78,7 +83,7 @@ class Concerns:
                 yield _another(view)
             elif view.state == "changed-by-others":
                 yield self._changed(view, last)
-            elif view.state == "silent":
+            elif view.state == "silent" or (view.state in _AT_REST and view.name in mute):
                 if view.name not in behind:  # the link's own line names it
                     yield _silent(view, last)
             elif last is not None and last.result is not None and last.result.outcome in _ASK_OWNER:

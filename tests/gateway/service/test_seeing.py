@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from flashers.sim import Behaviour
 from gateway.control import DeployRequest, Selector
 from gateway.verbs.seeing import Cause, EventQuery, Level, Overview, UpstreamTrouble
@@ -18,6 +20,8 @@ from tests.gateway.service.site import (
     outcomes,
     virtual,
 )
+from tests.gateway.service.test_identity import asks_who, swap
+from transports.errors import TenderError
 
 
 def codes(overview: Overview, level: Level) -> list[str]:
@@ -197,3 +201,62 @@ async def test_the_upstreams_trouble_is_shown_with_since_when(bench: Bench) -> N
         overview = await running.gateway.seeing.overview()
     assert overview.trouble == trouble
     assert "upstream-error" in codes(overview, Level.BROKEN)
+
+
+@virtual
+async def test_a_node_that_answers_no_more_was_proved_after_our_attempt(bench: Bench) -> None:
+    node = bench.node("s1")
+    async with bench.gateway() as running:
+        await _updated(bench, running)
+        node.power_off()
+        with pytest.raises(TenderError):
+            await running.gateway.probe("s1", allow_restart=True)
+        overview = await running.gateway.seeing.overview()
+    (concern,) = [each for each in overview.concerns if each.level is Level.BROKEN]
+    assert concern.cause is Cause.NOT_OURS
+    assert "it answered when attempt 1 (deployment d, asked by test) ended succeeded" in concern.because
+    assert overview.headline.startswith("Broken: s1 (not our doing).")
+
+
+@virtual
+async def test_many_broken_things_are_counted_by_whether_we_did_them(bench: Bench) -> None:
+    names = [f"r{number}" for number in range(5)]
+    nodes = {name: bench.node(name, RELAY) for name in names}
+    async with bench.gateway(first_look_s=10_000.0) as running:
+        await running.gateway.add_release(bench.release(NEW), asked_by="ann")
+        for node in nodes.values():
+            node.cut_power_at(node.operations + 5, off_for=None)
+        await running.deploy("d", no_rollback="allow", all_at_once=True)
+        await running.ended()
+        overview = await running.gateway.seeing.overview()
+    assert overview.headline.startswith("Broken: 5 things.  5 followed something that we did.")
+    assert {concern.node for concern in overview.concerns if concern.code == "wounded"} == set(names)
+
+
+@virtual
+async def test_a_pause_waits_for_a_person_who_is_told_the_command(bench: Bench) -> None:
+    bench.node("s1")
+    async with bench.gateway() as running:
+        await running.gateway.rollout.pause(None, asked_by="ann", why="the harvest")
+        overview = await running.gateway.seeing.overview()
+    (concern,) = [each for each in overview.concerns if each.code == "paused"]
+    assert concern.message == "Everything is paused by ann: the harvest."
+    assert concern.next == "tender resume"
+    assert overview.level is Level.WAITS
+
+
+@virtual
+async def test_swapped_nodes_are_not_our_doing_and_wait_for_a_person(bench: Bench) -> None:
+    asks_who(bench)
+    for name in ("n1", "n2"):
+        bench.node(name, options={"hw-id": f"hw-{name}"})
+    async with bench.gateway() as running:
+        for name in ("n1", "n2"):
+            await running.gateway.probe(name, allow_restart=True)
+        swap(bench, "n1", "n2")
+        with pytest.raises(TenderError):
+            await running.gateway.probe("n1", allow_restart=True)
+        overview = await running.gateway.seeing.overview()
+    (concern,) = [each for each in overview.concerns if each.code == "identity-changed"]
+    assert (concern.node, concern.cause, concern.next) == ("n1", Cause.NOT_OURS, "tender explain n1")
+    assert overview.level is Level.WAITS

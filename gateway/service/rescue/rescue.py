@@ -75,7 +75,7 @@ class Rescue:
 
     async def run(self) -> None:
         """Keep giving power that could not be given; ends only by cancellation."""
-        await self.stepper.keep_trying()
+        await self.stepper.owed.keep_trying()
 
     # For attempts
 
@@ -210,7 +210,7 @@ class Rescue:
                 left=self.climbs.next_rung(node),
                 tried=len(ascent.tried) if ascent is not None else 0,
                 worn_out=worn_out,
-                off=self.stepper.off(node) is not None,
+                off=self.stepper.owed.of(node) is not None,
                 by_itself=self._site.config.rescue.by_itself,
             )
         )

@@ -8,8 +8,7 @@ which may have no firmware that runs.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,20 +25,14 @@ from gateway.service.rescue.errors import (
     NodeInAttempt,
     StepBounded,
 )
+from gateway.service.rescue.owed import Owed
 from gateway.service.rescue.rungs import Ladders, Rung, counted, counted_as
 from gateway.service.site import Site
 from transports.errors import LinesUnsupported, TenderError
-from transports.power import Circuit, Switch, open_switch
+from transports.power import Circuit
 from transports.power.lines import pulse
 
 log = logging.getLogger("tender.rescue")
-
-_AGAIN_S = (1.0, 5.0, 15.0)
-"""Pauses before power that could not be given is given again, while the step is still under way."""
-STILL_OFF_S = 30.0
-"""How often it is tried after that."""
-_START_S = 20.0
-"""How long a start waits for power that is given again."""
 
 Under = Callable[[str], Record | None]
 """The attempt that is at work on a node, if one is."""
@@ -67,21 +60,16 @@ class Stepper:
         ladders: Ladders,
         under_way: Under,
         exposed: Callable[[], tuple[str, ...]],
-        switches: Callable[[Circuit], Switch] = open_switch,
     ) -> None:
         self._site = site
         self._ladders = ladders
         self._under_way = under_way
         self._exposed = exposed
-        self.switches = switches
+        self.owed = Owed(self._is_on)
         self.uses = Uses()
         self.released: Callable[[], None] = lambda: None
         """Called when a step has ended: an attempt may have waited for that."""
         self._hit: dict[str, StepTaken] = {}
-        self._still_off: dict[int, StepTaken] = {}
-        self._some_off = asyncio.Event()
-        self._some_off.set()  # what is off from before the start is not known yet
-        self._restoring: set[asyncio.Task[None]] = set()
 
     # What others ask
 
@@ -91,11 +79,7 @@ class Stepper:
         if step is not None:
             text = f"The step {step.name} on {step.node} {_DOES[step.effect.value]} {node} just now."
             return Reason("power-step", text, "It goes on when the step has ended, in some seconds.")
-        return next((_no_power(step, node) for step in self._still_off.values() if _is_hit(step, node)), None)
-
-    def off(self, node: str) -> StepTaken | None:
-        """The step that left this node without power, if one did."""
-        return next((step for step in self._still_off.values() if _is_hit(step, node)), None)
+        return self.owed.gate(node)
 
     def under_way(self, node: str) -> StepTaken | None:
         """The step that hits this node now."""
@@ -188,7 +172,7 @@ class Stepper:
 
         async def work() -> None:
             if rung.line is None:
-                await self._switch(begun, rung)
+                await self.owed.cut(begun, rung.circuit or Circuit(), rung.hold)
                 return
             try:
                 await pulse(await session.open(), rung.line, rung.hold)
@@ -218,7 +202,7 @@ class Stepper:
             "remedy": step.remedy,
         }
         told = (Told("rescue.step", node=step.node, data=data),)
-        await self._site.journal.save_step(step, is_open=step.id in self._still_off, told=told)
+        await self._site.journal.save_step(step, is_open=step in self.owed, told=told)
         return step
 
     # What an earlier process left
@@ -230,49 +214,15 @@ class Stepper:
             self.uses.remember(counted(step), step.at, clock, now)
         left = await self._site.journal.unfinished_steps()
         off = [step for step, is_open in left if is_open and step.circuit is not None]
-        self._still_off |= {step.id: step for step in off}
-        jobs = [asyncio.create_task(self._restore(step)) for step in off]
-        if jobs:
-            # A command that hangs keeps its nodes waiting, and not the whole gateway.
-            await asyncio.wait(jobs, timeout=_START_S)
-            self._restoring = {job for job in jobs if not job.done()}
-        for step, is_open in left:
-            if not (is_open and step.circuit is not None):  # a modem line: the kernel let it go
-                begun = step.result is StepResult.BEGUN
-                await self.tell(step, StepResult.INTERRUPTED if begun else None)
+        for step, _ in left:
+            if step not in off:  # done and not told, or a modem line: the kernel let it go
+                await self._is_on(step)
+        await self.owed.take_over(off)
 
-    async def _restore(self, step: StepTaken) -> None:
-        if await self._try_on(step):
-            await self._tell_on(step)
-
-    async def _tell_on(self, step: StepTaken) -> None:
+    async def _is_on(self, step: StepTaken) -> None:
         begun = step.result is StepResult.BEGUN
         await self.tell(step, StepResult.INTERRUPTED if begun else None)
         self.released()
-
-    async def keep_trying(self) -> None:
-        """Give power that could not be given, for ever; ends only by cancellation."""
-        while True:
-            await self._some_off.wait()
-            await asyncio.sleep(STILL_OFF_S)
-            if not self._still_off:
-                self._some_off.clear()
-            for step in list(self._still_off.values()):
-                if await self._try_on(step):
-                    await self._tell_on(step)
-
-    async def _try_on(self, step: StepTaken) -> bool:
-        try:
-            await self.switches(step.circuit or Circuit()).on()
-        except TenderError as error:
-            log.warning("node=%s step=%s still off: %s", step.node, step.name, error.message)
-            return False
-        except Exception:
-            log.exception("node=%s step=%s still off", step.node, step.name)
-            return False
-        log.info("node=%s step=%s is on again", step.node, step.name)
-        self._still_off.pop(step.id, None)
-        return True
 
     # How
 
@@ -295,7 +245,7 @@ class Stepper:
     async def _written(self, step: StepTaken, rung: Rung) -> StepTaken:
         if step.circuit is not None:
             try:
-                await self.switches(step.circuit).check()
+                await self.owed.check(step.circuit)
             except TenderError as error:
                 step = replace(step, result=StepResult.FAILED, **_words(error))
                 begun = await self._site.journal.begin_step(step)
@@ -313,7 +263,7 @@ class Stepper:
                 finally:
                     await link.aclose()
             else:
-                await self._switch(begun, rung)
+                await self.owed.cut(begun, rung.circuit or Circuit(), rung.hold)
 
         return await self._ended(begun, work)
 
@@ -326,71 +276,15 @@ class Stepper:
             result, words = StepResult.FAILED, _words(error)
             log.warning("node=%s step=%s failed: %s", step.node, step.name, error.message)
         ended = replace(step, result=result, seconds=round(loop.time() - began, 1), **words)
-        if step.id in self._still_off:
-            self._still_off[step.id] = ended
-        await self._site.journal.save_step(ended, is_open=step.id in self._still_off)
+        self.owed.came_to(ended)
+        await self._site.journal.save_step(ended, is_open=ended in self.owed)
         return ended
-
-    async def _switch(self, step: StepTaken, rung: Rung) -> None:
-        """Off, wait, on; once it may be off, nothing keeps us from trying to put it on."""
-        switch = self.switches(step.circuit or Circuit())
-        try:
-            await surely(switch.off())
-            await asyncio.sleep(rung.hold)
-        finally:
-            await surely(self._put_on(step, switch))
-
-    async def _put_on(self, step: StepTaken, switch: Switch) -> None:
-        self._still_off[step.id] = step
-        self._some_off.set()
-        for pause in (*_AGAIN_S, None):
-            try:
-                await switch.on()
-            except TenderError as error:
-                if pause is None:
-                    log.warning("node=%s step=%s is left off: %s", step.node, step.name, error.message)
-                    raise
-                await asyncio.sleep(pause)
-            else:
-                del self._still_off[step.id]
-                return
 
     def _use(self, step: StepTaken) -> None:
         self.uses.note(counted(step), asyncio.get_running_loop().time())
 
 
-async def surely(work: Coroutine[Any, Any, None]) -> None:
-    """Do this to its end, also if the caller is to end meanwhile; then end.
-
-    Raises:
-        CancelledError: the caller was cancelled; the work has ended by then.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        if not task.cancelled() and task.exception() is not None:
-            log.warning("left undone while ending: %r", task.exception())
-        raise
-
-
 _DOES = {"power": "cuts the power of", "reset": "resets"}
-
-
-def _is_hit(step: StepTaken, node: str) -> bool:
-    return node == step.node or node in step.affects
-
-
-def _no_power(step: StepTaken, node: str) -> Reason:
-    return Reason(
-        "power-off",
-        f"The step {step.name} on {step.node} took the power of {node}, and it could not be given again: "
-        f"{step.message or 'the switch does not answer'}.",
-        f"Switch it on by hand; Tender tries every {STILL_OFF_S:.0f} s.",
-    )
 
 
 def _words(error: TenderError) -> dict[str, Any]:

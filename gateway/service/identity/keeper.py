@@ -210,7 +210,7 @@ class IdentityKeeper:
         known = self._roster.kept(node).identity
         if known is None:
             return None
-        for name in self._roster.tables:
+        for name in self._roster.strange:
             stranger = self._roster.kept(name).stranger
             if name != node and stranger is not None and stranger.found == known:
                 return name

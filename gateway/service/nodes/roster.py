@@ -27,6 +27,7 @@ class Roster:
     ) -> None:
         self._file = dict(file)
         self._kept = dict(kept)
+        self._strange = {name for name, each in kept.items() if each.stranger is not None}
         self.tables: dict[str, NodeTable] = {}
         self.aside: dict[str, Reason] = {}
         self.gone: set[str] = set()
@@ -66,11 +67,17 @@ class Roster:
                 return name
         return None
 
+    @property
+    def strange(self) -> tuple[str, ...]:
+        """Nodes at whose links somebody else answered."""
+        return tuple(sorted(self._strange & self.tables.keys()))
+
     # Changing
 
     def keep(self, name: str, kept: Kept) -> None:
         """Remember what the journal has of a name now."""
         self._kept[name] = kept
+        (self._strange.discard if kept.stranger is None else self._strange.add)(name)
         if name in self.tables:
             self._place(name)
 
@@ -93,6 +100,7 @@ class Roster:
     def forget(self, name: str) -> None:
         """No node any more."""
         self._kept[name] = Kept(self.kept(name).generation + 1)
+        self._strange.discard(name)
         self.tables.pop(name, None)
         self.gone.add(name)
         self.aside.pop(name, None)
@@ -100,8 +108,8 @@ class Roster:
     def rename(self, old: str, new: str, renamed: Renamed, generation: int) -> None:
         """The same node by another name."""
         kept = self.kept(old)
-        self._kept[new] = replace(kept, renamed=renamed, generation=generation)
         self.forget(old)
+        self.keep(new, replace(kept, renamed=renamed, generation=generation))
         if kept.adopted is not None:
             self._take_in(new, kept.adopted)
         elif new in self._file:

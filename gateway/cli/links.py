@@ -10,6 +10,7 @@ from gateway.cli.parsing import UsageError, add_command, client
 from gateway.cli.tables import print_facts, print_json, print_table
 
 _DEFAULT_S = 600.0
+_NOT_THE_LINK = frozenset({"nothing", "unknown", "broker"})
 
 
 def register(subparsers: Any) -> None:
@@ -103,9 +104,12 @@ def _links(arguments: argparse.Namespace) -> int:
     )
     for link in links:
         finding = link["finding"]
-        if finding["culprit"] not in {"nothing", "unknown"}:
+        if finding["culprit"] not in _NOT_THE_LINK:
             print(f"\n{link['name']}: {finding['message']}\n  {finding['remedy']}")
         _print_gate(link["name"], link["trouble"] or link["waits"])
+    broker = next((link["finding"] for link in links if link["finding"]["culprit"] == "broker"), None)
+    if broker is not None:
+        print(f"\nupstream: The broker, or the way to it, is not there.\n  {broker['remedy']}")
     return 0
 
 
@@ -150,7 +154,7 @@ def _show(link: dict[str, Any]) -> None:
     if adapter is not None and adapter["hub"]:
         facts.append(("hub", adapter["hub"]))
     facts += [
-        ("opened", f"{traffic['opens']} times, {traffic['reopens']} of them after a loss"),
+        ("opens", f"{traffic['opens']}, {traffic['reopens']} of them after a loss"),
         ("errors", f"{traffic['errors']}{last}"),
         ("resets", str(traffic["resets"])),
         ("bytes", f"{text.size(traffic['bytes_up'])} in, {text.size(traffic['bytes_down'])} out"),
@@ -229,4 +233,4 @@ def _answers(traffic: dict[str, Any]) -> str:
 
 
 def _at_fault(finding: dict[str, Any]) -> str:
-    return {"nothing": "-", "unknown": "?"}.get(finding["culprit"], str(finding["culprit"]))
+    return {"nothing": "-", "broker": "-", "unknown": "?"}.get(finding["culprit"], str(finding["culprit"]))

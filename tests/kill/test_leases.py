@@ -86,8 +86,9 @@ async def _story(folder: Path, seed: int) -> Story:
                 await service.end(signal.SIGKILL)
                 kills += 1
                 await service.start()
+            back = asyncio.create_task(_back_once(minders))
             await service.ready()
-            slowest = max(slowest, await _back_once(minders))
+            slowest = max(slowest, await back)
         await _calm(client, site, service, minders, wanted)
         assert all(minder.denied == 0 for minder in minders), "started while somebody else had the port"
         return Story(kills, while_off, sum(minder.stops for minder in minders), slowest)

@@ -128,13 +128,14 @@ class Leases:
         Raises:
             LinkBusy: it cannot be had now; the message says why.
         """
-        lease = await self._obtain(channel, holder, patience)
+        lease = await self.obtain(channel, holder, patience)
         try:
             yield lease
         finally:
             self.give_back(lease)
 
-    async def _obtain(self, channel: str, holder: str, patience: float) -> Lease:
+    async def obtain(self, channel: str, holder: str, patience: float = _PATIENCE_S) -> Lease:
+        """As :meth:`hold`, for who gives it back by :meth:`give_back`.  Raises LinkBusy."""
         end = self._now() + patience
         while (lease := self.take(channel, holder)) is None:
             shared = self.shared(channel)

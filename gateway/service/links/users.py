@@ -87,8 +87,9 @@ class UserLeases:
             return None
         left = max(0.0, self._ends[lease.id] - self._now())
         why = f" ({lease.why})" if lease.why else ""
-        text = f"{channel} is leased to {lease.who}{why} for {span(left)} more."
-        return Reason("link-leased", text, f"It goes on then, or after `tender lease --give-back {channel}`.")
+        name = lease.channel
+        text = f"{name} is leased to {lease.who}{why} for {span(left)} more."
+        return Reason("link-leased", text, f"It goes on then, or after `tender lease --give-back {name}`.")
 
     def view(self, lease: UserLease) -> LeaseView:
         """As it is shown."""

@@ -14,7 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -61,7 +61,7 @@ class Tender:
         self._site = site
         self.process: asyncio.subprocess.Process | None = None
 
-    async def __aenter__(self) -> "Tender":
+    async def __aenter__(self) -> Self:
         environment = os.environ | {"PYTHONPATH": str(self._tree)}
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway", "serve", "--config", str(self._site.config)),
@@ -123,7 +123,7 @@ async def deploy(site: HailSite) -> None:
 
 async def all_ended(site: HailSite) -> None:
     async with asyncio.timeout(CALM_S):
-        while (await ask(site, lambda client: client.get("status")))["attempts_open"]:
+        while (await ask(site, lambda client: client.get("status")))["attempts_open"]:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 
@@ -229,6 +229,5 @@ async def test_an_older_tender_leaves_a_newer_ones_journal_exactly_as_it_is(
 
 def contents(state: Path) -> dict[str, bytes]:
     """The journal, byte for byte; the index that readers share beside it is made anew by each."""
-    return {
-        path.name: path.read_bytes() for path in state.glob("journal.sqlite*") if path.suffix != ".sqlite-shm"
-    }
+    files = (path for path in state.glob("journal.sqlite*") if path.suffix != ".sqlite-shm")
+    return {path.name: path.read_bytes() for path in files}

@@ -10,16 +10,17 @@ from gateway.attempt.session import HostSession
 from gateway.errors import NodeUnknown
 from gateway.model.outcomes import Outcome
 from gateway.model.records import Record
-from gateway.model.rescue import Effect, Judgement, Recoverable, StepResult, StepTaken
+from gateway.model.rescue import Effect, Judgement
 from gateway.service.rescue.climbs import Climbs
-from gateway.service.rescue.errors import LinkInUse, NodeInAttempt, NoSuchStep, OthersHit
+from gateway.service.rescue.errors import LinkInUse, NodeInAttempt, OthersHit
 from gateway.service.rescue.identify import identify
 from gateway.service.rescue.recoverable import Case, judge
-from gateway.service.rescue.rungs import Ladders, Rung, counted_as
+from gateway.service.rescue.rungs import Ladders
+from gateway.service.rescue.showing import chosen, rung_view, step_view, what_next
 from gateway.service.rescue.stepping import Force, Stepper, Under
 from gateway.service.rescue.words import way_back
 from gateway.service.site import Site
-from gateway.verbs.rescue import Action, Rescued, RungView, Shown, StepView
+from gateway.verbs.rescue import Action, Rescued, Shown, StepView
 from transports.errors import LinkBusy, TenderError
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ _WAS_HEARD = frozenset(
     }
 )
 """Ends that cannot come of a silent node."""
-_CUT_SHORT = "The gateway ended in the middle of it; power was given again at its next start."
-_EFFECT: dict[Action, Effect] = {"cycle": Effect.POWER, "reset": Effect.RESET}
 
 
 class Rescue:
@@ -126,7 +125,7 @@ class Rescue:
     ) -> StepView:
         """Take a step on a node, as somebody asks for it."""
         self._known(node)
-        rung = self._chosen(node, action, step)
+        rung = chosen(node, self.ladders.rungs(node), action, step)
         hits = await self.ladders.hits(node, rung)
         refusal = self.stepper.refusal(node, hits, Force(own_attempt=force, others=yes_all))
         if refusal is not None:
@@ -136,29 +135,36 @@ class Rescue:
             raise OthersHit(f"{rung.name} also {does} {', '.join(hits)}")
         taken = await self.stepper.take(node, rung, asked_by, force=Force(own_attempt=force, others=yes_all))
         await self.stepper.tell(taken)
-        return _view(taken)
+        return step_view(taken)
 
     async def recover(self, node: str) -> Rescued:
         """What is known of a node's rescue."""
         self._known(node)
         site, view = self._site, self._site.inventory.view(node)
         ascent, steps = self.climbs.of(node), await site.journal.steps(node, also_hit=True, limit=20)
-        rungs = tuple([await self._rung(node, rung) for rung in self.ladders.rungs(node)])
+        tried = ascent.tried if ascent is not None else ()
+        rungs = [
+            rung_view(node, rung, await self.ladders.hits(node, rung), self.stepper, tried=rung.name in tried)
+            for rung in self.ladders.rungs(node)
+        ]
         wound = site.inventory.wound(node)
         worn_out = wound is not None and self._recovery is not None and await self._recovery.worn_out(wound)
         found = self.judgement(node, worn_out=worn_out)
         working = self.stepper.under_way(node) is not None or (
             self._recovery is not None and self._recovery.working(node)
         )
-        text, left = self._next(node, found, worn_out=worn_out, working=working)
+        look = self._recovery.next_look_in(node) if self._recovery is not None else None
+        text, left = what_next(node, found, self.climbs, look, worn_out=worn_out)
+        if working:
+            text, left = "It is being worked on.", None
         return Rescued(
             node=node,
             state=view.state,
             recoverable=found.by.value if found.by is not None else "",
             reason=found.reason,
             silent=ascent is not None and ascent.found_silent,
-            steps=tuple(map(_view, steps)),
-            ladder=rungs,
+            steps=tuple(map(step_view, steps)),
+            ladder=tuple(rungs),
             next=text,
             next_in=left,
             gate=ascent.gate if ascent is not None else self.stepper.gate(node),
@@ -207,7 +213,7 @@ class Rescue:
                 wounded=self._site.inventory.wound(node) is not None,
                 silent=ascent is not None and ascent.found_silent,
                 trouble=ascent.trouble if ascent is not None else None,
-                left=self.climbs.next_rung(node),
+                left=self.climbs.next_rung(node) if ascent is not None else None,
                 tried=len(ascent.tried) if ascent is not None else 0,
                 worn_out=worn_out,
                 off=self.stepper.owed.of(node) is not None,
@@ -222,64 +228,7 @@ class Rescue:
         except (TenderError, KeyError):
             return "", ""
         power = any(rung.effect is Effect.POWER for rung in self.ladders.rungs(node))
-        if kind is RollbackKind.BOOTLOADER and profile.resets.value == "none" and not power:
-            return "none", way_back(kind, profile, power_step=False)
         return profile.resets.value, way_back(kind, profile, power_step=power)
-
-    def _next(
-        self, node: str, found: Judgement, *, worn_out: bool, working: bool
-    ) -> tuple[str, float | None]:
-        """What happens next, and in how many seconds."""
-        ascent, rung = self.climbs.of(node), self.climbs.next_rung(node)
-        look = self._recovery.next_look_in(node) if self._recovery is not None else None
-        if found.by is None and ascent is None:
-            return "Nothing has to be done.", None
-        if working:
-            return "It is being worked on.", 0.0
-        if ascent is not None and rung is not None:
-            left = self.climbs.next_in(node)
-            if left is None:
-                return f"`tender recover {node} --now` takes the step {rung.name}.", None
-            return f"The step {rung.name} is taken if it does not answer before.", left
-        if worn_out:
-            return f"`tender recover {node} --now` looks once more.", None
-        text = "It is looked at again."
-        if found.by is Recoverable.SITE_VISIT:
-            text += "  Somebody has to go there; Tender goes on by itself as soon as it answers."
-        return text, look
-
-    async def _rung(self, node: str, rung: Rung) -> RungView:
-        ascent = self.climbs.of(node)
-        key, now = counted_as(node, rung.name, rung.circuit), asyncio.get_running_loop().time()
-        left, _ = self.stepper.bounded(node, rung)
-        return RungView(
-            name=rung.name,
-            kind=rung.kind,
-            effect=rung.effect.value,
-            affects=await self.ladders.hits(node, rung),
-            wait=rung.wait,
-            left_today=max(0, rung.per_day - self.stepper.uses.today(key, now)),
-            allowed_in=round(left, 1),
-            tried=ascent is not None and rung.name in ascent.tried,
-        )
-
-    def _chosen(self, node: str, action: Action, step: str | None) -> Rung:
-        rungs = self.ladders.rungs(node)
-        effect = _EFFECT[action]
-        if step is not None:
-            named = next((rung for rung in rungs if rung.name == step), None)
-            if named is None:
-                names = ", ".join(rung.name for rung in rungs) or "no steps at all"
-                raise NoSuchStep(f"{node} has no step {step!r}; it has {names}")
-            if named.effect is not effect:
-                word = "cycle" if named.effect is Effect.POWER else "reset"
-                raise NoSuchStep(f"{step} is a step for `tender power {node} {word}`")
-            return named
-        found = next((rung for rung in rungs if rung.effect is effect), None)
-        if found is None:
-            what = "cuts its power" if effect is Effect.POWER else "resets it"
-            raise NoSuchStep(f"no step in the ladder of {node} {what}")
-        return found
 
     def _known(self, node: str) -> None:
         if node not in self._site.nodes:
@@ -290,20 +239,3 @@ async def _kept(work: Coroutine[Any, Any, None]) -> None:
     """What is only noted: where the disk is full the next look notices it again."""
     with suppress(TenderError):
         await work
-
-
-def _view(step: StepTaken) -> StepView:
-    return StepView(
-        node=step.node,
-        name=step.name,
-        kind=step.kind,
-        effect=step.effect.value,
-        result=step.result.value,
-        by=step.by,
-        affects=step.affects,
-        code=step.code,
-        message=_CUT_SHORT if step.result is StepResult.INTERRUPTED else step.message,
-        remedy=step.remedy,
-        at=step.at,
-        seconds=step.seconds,
-    )

@@ -63,6 +63,10 @@ def by_words(site: Path) -> tuple[str, str]:
     return "--passphrase-file", str(site / "words")
 
 
+def unfinished(folder: Path) -> list[Path]:
+    return [*folder.glob("*.tmp"), *folder.glob(".*.tmp")]
+
+
 async def test_a_running_service_is_exported_and_taken_in_elsewhere(
     tender: Tender, site: Path, service: Gateway
 ) -> None:
@@ -162,4 +166,4 @@ async def test_an_export_that_cannot_be_written_leaves_nothing(
     (site / "taken").mkdir()
     said = await tender("state", "export", str(site / "taken"), *by_words(site))
     assert said.code == 2
-    assert not [*site.glob("*.tmp"), *site.glob(".*.tmp")]
+    assert not unfinished(site)

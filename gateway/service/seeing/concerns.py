@@ -158,7 +158,9 @@ class Concerns:
 
     def _of_rollouts(self) -> Iterator[Concern]:
         if self._status.paused is not None:
-            yield Concern(Level.WAITS, "paused", _paused("Everything", self._status.paused), "tender resume")
+            yield Concern(
+                Level.WAITS, "paused", _paused("Everything", self._status.paused), "tender resume --all"
+            )
         for view in self._status.deployments:
             rollout, show = view.rollout, f"tender deployment show {view.id}"
             if rollout.stopped is not None:

@@ -441,3 +441,22 @@ def _digest(name: str) -> Digest:
 
 def _target(name: str) -> Target:
     return Target(_digest(name), Firmware(_digest(name), name), 1, "raw", version=name)
+
+
+async def test_phases_are_forgotten_before_ends_and_it_is_said_from_where_on(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.journal.events.KEPT_EVENTS", 60)
+    monkeypatch.setattr("gateway.journal.events.KEPT_PHASES", 10)
+    phase, end = Told("attempt.phase", node="n", attempt=1), Told("attempt.done", node="n", attempt=1)
+    for _ in range(20):
+        await journal.tell(phase, phase, phase, phase, end)
+    await journal.acknowledged(list(range(1, 91)))
+    assert await journal.kept_from() == (45, 91)
+    kept = await journal.events()
+    assert [event.id.sequence for event in kept if event.kind == "attempt.done"] == list(range(45, 101, 5))
+    assert [event.id.sequence for event in kept if event.kind == "attempt.phase"] == [
+        number for number in range(91, 101) if number % 5
+    ]
+    only = await journal.history(kind="attempt.done", node="n", limit=2, newest=True)
+    assert [event.id.sequence for event in only] == [95, 100]

@@ -1,13 +1,16 @@
 """Is anything broken, did we do it, what happened, who ordered it, and what passed on the link."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from flashers.sim import Behaviour
 from gateway.control import DeployRequest, Selector
+from gateway.service.seeing.seeing import Seeing
 from gateway.verbs.seeing import Cause, EventQuery, Level, Overview, UpstreamTrouble
+from tests.gateway.cli.commands import can_be_typed
 from tests.gateway.service.site import (
     NEW,
     NEWER,
@@ -22,6 +25,22 @@ from tests.gateway.service.site import (
 )
 from tests.gateway.service.test_identity import asks_who, swap
 from transports.errors import TenderError
+
+
+@pytest.fixture(autouse=True)
+def every_command_can_be_typed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test is told to type next has to be a command."""
+    said: list[str] = []
+    real = Seeing.overview
+
+    async def listened(self: Seeing) -> Overview:
+        overview = await real(self)
+        said.extend(concern.next for concern in overview.concerns)
+        return overview
+
+    monkeypatch.setattr(Seeing, "overview", listened)
+    yield
+    assert all(can_be_typed(command) for command in said)
 
 
 def codes(overview: Overview, level: Level) -> list[str]:
@@ -241,7 +260,7 @@ async def test_a_pause_waits_for_a_person_who_is_told_the_command(bench: Bench) 
         overview = await running.gateway.seeing.overview()
     (concern,) = [each for each in overview.concerns if each.code == "paused"]
     assert concern.message == "Everything is paused by ann: the harvest."
-    assert concern.next == "tender resume"
+    assert concern.next == "tender resume --all"
     assert overview.level is Level.WAITS
 
 

@@ -17,6 +17,7 @@ from gateway.support.checks import links
 from gateway.support.doctor import CHECKS, examine
 from gateway.support.ground import Ailment, Badness, Ground, Machine, Owner, look_around
 from tests.gateway.api.world import World
+from tests.gateway.cli.commands import can_be_typed
 
 
 @pytest.fixture
@@ -71,6 +72,7 @@ def test_every_finding_has_a_code_a_remedy_and_a_command(folder: Path) -> None:
         assert each.code
         assert each.remedy
         assert each.next
+        assert can_be_typed(each.next)
     assert diagnosis.level is Badness.BROKEN
     assert diagnosis.checked == tuple(name for name, _ in CHECKS)
 

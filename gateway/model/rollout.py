@@ -62,6 +62,8 @@ class ReleaseMark:
     by: str
     why: str = ""
     since: Stamp | None = None
+    artifacts: tuple[str, ...] = ()
+    """Of a recalled one: the digests of its artifacts, should its manifest be gone one day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from gateway.service.node_types import rules_of
 from gateway.service.planning import plan, selected
 from gateway.service.rescue.rungs import steps_of
 from gateway.service.rollout.errors import ReleaseRecalled
+from gateway.service.rollout.reasons import marked
 from gateway.service.rollout.view import rollout_view, state_of
 from gateway.service.site import Site
 from gateway.service.supervisor import Supervisor
@@ -286,6 +287,9 @@ class Deployments:
             )
         except TenderError as error:
             reasons = (Reason(error.code, error.message, error.what_to_do),)
+        mark = self._turns.marks.get(f"{request.product}:{request.version}")
+        if mark is not None and mark.mark is Mark.RECALLED:  # since it was taken, and this node came later
+            reasons = (marked(mark), *reasons)
 
         wound = site.inventory.wound(name)
         if wound is not None:

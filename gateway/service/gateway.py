@@ -101,6 +101,7 @@ class Gateway:
         await self.rescue.start()
         await self.turns.load()
         await self._deployments.resume()
+        await self.rollout.start()
         await self.state.start()
         data: dict[str, object] = {
             "version": version("fleet-tender"),

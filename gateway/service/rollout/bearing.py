@@ -64,7 +64,8 @@ def bearing(record: Record) -> Bearing:
         case Outcome.FLASHED:
             return _flashed(record, result)
         case Outcome.ROLLED_BACK | Outcome.FAILED:
-            return Bearing.DOUBT if result.code in IN_BETWEEN else Bearing.AGAINST
+            tried = record.touched and result.code not in IN_BETWEEN
+            return Bearing.AGAINST if tried else Bearing.DOUBT
         case Outcome.WOUNDED | Outcome.CHANGED_BY_OTHERS:
             return Bearing.AGAINST
         case Outcome.REFUSED | Outcome.CANCELLED | Outcome.SUPERSEDED | Outcome.NOT_REACHED:

@@ -30,6 +30,12 @@ class RolloutDesk:
         self._turns = supervisor.turns
         self._recall = Recall(site, supervisor, deployments)
 
+    async def start(self) -> None:
+        """After a start: the power may have gone between a recall and the end of what wanted the release."""
+        for mark in self._turns.marks.values():
+            if mark.mark is Mark.RECALLED:
+                await self._recall.end_what_wants_it(mark, mark.by)
+
     async def deployment(self, name: str) -> DeploymentView:
         """One deployment.  Raises DeploymentUnknown."""
         view = await self._deployments.find(name)

@@ -41,7 +41,7 @@ def wave(lane: Lane, record: Record, busy: Collection[int]) -> Reason:
     index, size, done = lane.wave()
     sizes = len(lane.plan.waves)
     begun = ", ".join(each.node for each in lane.begun(busy)[:5])
-    planned, before = lane.planned(record.node, busy)
+    planned, before = lane.planned(record.id, busy)
     if sizes > 1 and index + 1 == sizes:
         now = f"{size} nodes of type {lane.profile} at a time, now {begun}"
     else:

@@ -37,7 +37,8 @@ class Recall:
         again = known is not None and known.mark is Mark.RECALLED
         mark = known if known is not None and again else None
         if mark is None:
-            mark = ReleaseMark(release, Mark.RECALLED, asked_by, why, self._site.clock())
+            digests = tuple(sorted({str(artifact.digest) for artifact in found.manifest.artifacts}))
+            mark = ReleaseMark(release, Mark.RECALLED, asked_by, why, self._site.clock(), digests)
         self._turns.marks[release] = mark
         self._turns.recall_changed()
         running = [name for name in sorted(self._site.nodes) if await self._runs(name, found)]
@@ -46,7 +47,7 @@ class Recall:
         stranded = tuple(name for name in running if back and not ways[name])
         if not again or goods:
             await self._write(mark, known, goods, running, sorted(set(ways) - set(stranded)), stranded)
-        cancelled = await self._end_what_wants_it(mark, asked_by)
+        cancelled = await self.end_what_wants_it(mark, asked_by)
         going_back = {}
         for name, targets in ways.items():
             if targets and (attempt := await self._take_back(name, targets, release, asked_by)) is not None:
@@ -133,7 +134,7 @@ class Recall:
             for digest, artifact in artifacts.items()
         ]
 
-    async def _end_what_wants_it(self, mark: ReleaseMark, asked_by: str) -> list[int]:
+    async def end_what_wants_it(self, mark: ReleaseMark, asked_by: str) -> list[int]:
         """Untouched attempts are refused; the others are taken to the nearest proved state."""
         gate = reasons.marked(mark)
         step = Finish(Outcome.REFUSED, Trouble(gate.code, gate.message, gate.remedy))

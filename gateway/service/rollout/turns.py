@@ -268,14 +268,10 @@ class Turns:
 
     def _banned(self) -> set[Digest]:
         """The artifacts of recalled releases, but for those that another release still vouches for."""
-        recalled: set[Digest] = set()
-        others: set[Digest] = set()
-        for release in self._site.shelf:
-            mark = self.marks.get(release.id)
-            is_recalled = mark is not None and mark.mark is Mark.RECALLED
-            digests = {artifact.digest for artifact in release.manifest.artifacts}
-            (recalled if is_recalled else others).update(digests)
-        return recalled - others
+        gone = {name: mark for name, mark in self.marks.items() if mark.mark is Mark.RECALLED}
+        recalled = {Digest.parse(text) for mark in gone.values() for text in mark.artifacts}
+        others = (release.manifest for release in self._site.shelf if release.id not in gone)
+        return recalled - {artifact.digest for manifest in others for artifact in manifest.artifacts}
 
 
 def _goes_on(record: Record) -> bool:

@@ -61,27 +61,24 @@ class Standing:
         return Bearing.DOUBT in self.bearings and not (self.proved or self.against)
 
 
-@dataclass(frozen=True, slots=True)
 class Lane:
-    """The nodes of one type, in the order of their turns."""
+    """The nodes of one type, in the order of their turns; what is asked for every node is counted once."""
 
-    profile: str
-    plan: Plan
-    standings: tuple[Standing, ...]
-
-    @property
-    def proved(self) -> int:
+    def __init__(self, profile: str, plan: Plan, standings: Sequence[Standing]) -> None:
+        self.profile = profile
+        self.plan = plan
+        self.standings = tuple(standings)
+        self.proved = sum(standing.proved for standing in standings)
         """Nodes that proved the release."""
-        return sum(standing.proved for standing in self.standings)
-
-    @property
-    def waiting(self) -> tuple[Standing, ...]:
+        self.waiting = tuple(standing for standing in standings if standing.waits is not None)
         """Those that have not been touched, and are to be."""
-        return tuple(standing for standing in self.standings if standing.waits is not None)
+        self._touched = tuple(standing for standing in standings if standing.touched)
+        self._places = {standing.waits: place for place, standing in enumerate(self.waiting)}
 
     def begun(self, busy: Collection[int]) -> tuple[Standing, ...]:
         """Those that are touched, or whose attempt is among ``busy``."""
-        return tuple(each for each in self.standings if each.touched or each.waits in busy)
+        places = sorted(self._places[number] for number in busy if number in self._places)
+        return (*self._touched, *(self.waiting[place] for place in places))
 
     def wave(self, done: int | None = None) -> tuple[int, int, int]:
         """Which wave it is after ``done`` proofs (those there are): its index, its size, its proofs so far.
@@ -103,11 +100,12 @@ class Lane:
         _, size, done = self.wave()
         return max(0, size - done - len(self.begun(busy)))
 
-    def planned(self, node: str, busy: Collection[int]) -> tuple[int, int]:
-        """The wave (from 1) in which a waiting node has its turn if all goes well, and how many precede it."""
-        queue = [each.node for each in self.waiting if each.waits not in busy]
-        before = queue.index(node) if node in queue else 0
-        index, _, _ = self.wave(self.proved + len(self.begun(busy)) + before)
+    def planned(self, attempt: int, busy: Collection[int]) -> tuple[int, int]:
+        """The wave (from 1) in which a waiting node has its turn if all goes well, and how many go before."""
+        place = self._places.get(attempt, 0)
+        begun = self.begun(busy)
+        before = place - sum(self._places.get(each.waits, place) < place for each in begun)
+        index, _, _ = self.wave(self.proved + len(begun) + before)
         return index + 1, before
 
     def view(self, busy: Collection[int]) -> WaveView:
@@ -123,7 +121,7 @@ class Lane:
             already_there=sum(Bearing.FINE in each.bearings for each in self.standings),
             not_successes=tuple(each.node for each in self.standings if each.against or each.forgiven),
             under_way=tuple(each.node for each in begun),
-            waiting=sum(each.waits is not None and each not in begun for each in self.standings),
+            waiting=len(self.waiting) - (len(begun) - len(self._touched)),
         )
 
 
@@ -146,7 +144,7 @@ def lanes(records: Iterable[Record], plan: Plan, forgiven: Collection[int] = ())
     by_profile: dict[str, list[Standing]] = {}
     for standing in found.values():
         by_profile.setdefault(standing.profile, []).append(standing)
-    return {profile: Lane(profile, plan, tuple(each)) for profile, each in by_profile.items()}
+    return {profile: Lane(profile, plan, each) for profile, each in by_profile.items()}
 
 
 def stop(all_lanes: Iterable[Lane]) -> Stop | None:

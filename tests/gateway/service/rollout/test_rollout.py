@@ -9,6 +9,8 @@ from gateway.errors import ReleaseUnknown
 from gateway.model.records import Record
 from gateway.model.rollout import PauseAnswer
 from gateway.model.views import DeploymentView, Event
+from gateway.releases.keys import PrivateKey
+from gateway.releases.make import make_release, sign_release
 from gateway.service.rollout.errors import DeploymentUnknown, ReleaseRecalled
 from tests.gateway.service.site import (
     MUTE,
@@ -529,3 +531,53 @@ async def test_without_waves_nobody_is_the_first_and_nobody_goes_without_a_way_b
         await running.gateway.add_release(bench.release(NEW), asked_by="test")
         await running.deploy(no_rollback="canary-only", all_at_once=True)
         assert outcomes(await running.ended()) == ["refused"]
+
+
+@virtual
+async def test_a_recall_that_the_power_cut_short_is_done_at_the_next_start(bench: Bench) -> None:
+    for number in (1, 2):
+        bench.node(f"r{number}", RELAY)
+    async with bench.gateway(killed=True) as running:
+        await ready(running, bench)
+        await running.gateway.rollout.pause(None, asked_by="ann")
+        await running.deploy()
+
+        async def dies(*_: object, **__: object) -> None:
+            raise asyncio.CancelledError
+
+        running.gateway.supervisor.cancel = dies  # type: ignore[method-assign]
+        with pytest.raises(asyncio.CancelledError):
+            await running.gateway.rollout.recall(RELEASE, back=False, asked_by="ann")
+    async with bench.gateway() as running:
+        assert outcomes(await running.ended()) == ["refused", "refused"]
+
+
+@virtual
+async def test_a_recalled_release_stays_banned_when_its_manifest_is_gone(bench: Bench) -> None:
+    bench.node("r1", RELAY)
+    async with bench.gateway() as running:
+        await ready(running, bench)
+        await running.gateway.rollout.recall(RELEASE, back=False, asked_by="ann")
+        banned = running.gateway.site.inventory.banned
+        await running.gateway.site.shelf.remove(RELEASE)
+    async with bench.gateway() as running:
+        assert running.gateway.site.inventory.banned == banned
+
+
+@virtual
+async def test_what_another_release_vouches_for_stays_what_it_is(bench: Bench) -> None:
+    bench.node("m1", MUTE)
+    async with bench.gateway() as running:
+        await ready(running, bench)
+        description = (bench.folder / f"{NEW}.toml").read_text()
+        text = description.replace(f'version = "{NEW}"', f'version = "{NEWER}"', 1)
+        (bench.folder / f"{NEWER}.toml").write_text(text)
+        made = make_release(bench.folder / f"{NEWER}.toml", bench.folder / "again.tender")
+        sign_release(made.path, PrivateKey.load(bench.folder / "key.pem"))
+        await running.gateway.add_release(made.path, asked_by="test")
+        await running.gateway.rollout.recall(RELEASE, back=False, asked_by="ann")
+        assert running.gateway.site.inventory.banned == frozenset()
+        with pytest.raises(ReleaseRecalled):
+            await running.deploy()
+        await running.deploy("again", "m1", version=NEWER)
+        assert outcomes(await running.ended()) == ["flashed"]

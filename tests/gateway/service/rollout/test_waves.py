@@ -48,6 +48,7 @@ def lane(*stories: Record, plan: Plan = Plan()) -> Lane:  # noqa: B008 - it is f
         (BAD, Bearing.AGAINST),
         (ended(Outcome.FAILED, "image-rejected"), Bearing.AGAINST),
         (ended(Outcome.FAILED, "link-lost"), Bearing.DOUBT),
+        (ended(Outcome.FAILED, "node-refused", touched=False), Bearing.DOUBT),
         (DOUBT, Bearing.DOUBT),
         (ended(Outcome.WOUNDED, "node-silent"), Bearing.AGAINST),
         (ended(Outcome.CHANGED_BY_OTHERS), Bearing.AGAINST),

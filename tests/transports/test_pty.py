@@ -115,8 +115,10 @@ async def test_a_refused_open_does_not_touch_the_node() -> None:
 async def test_a_lock_file_of_another_program_is_honoured(tmp_path: Path, echo: PtyHost) -> None:
     from transports.uart.holders import holder_of
 
+    (tmp_path / f"LCK..{echo.path.name}").write_text(f"{os.getppid():10d}\n")
+    assert (holder_of(echo.path, lock_files=tmp_path) or "").startswith(f"process {os.getppid()}")
     (tmp_path / f"LCK..{echo.path.name}").write_text(f"{os.getpid():10d}\n")
-    assert (holder_of(echo.path, lock_files=tmp_path) or "").startswith(f"process {os.getpid()} ")
+    assert holder_of(echo.path, lock_files=tmp_path) is None, "our own keeps nobody but others out"
     (tmp_path / f"LCK..{echo.path.name}").write_text(" 999999999\n")
     assert holder_of(echo.path, lock_files=tmp_path) is None
 

@@ -39,12 +39,26 @@ def _by_flock(mark: str, locks: Path) -> str | None:
 
 
 def _by_lock_file(name: str, folder: Path) -> str | None:
-    """The living process that a lock file names (FHS 3.0, section 5.9: ten characters and a newline)."""
+    """The living process that a lock file names (FHS 3.0, section 5.9: ten characters and a newline).
+
+    Our own file keeps others out, and not ourselves.
+    """
     try:
         pid = (folder / f"LCK..{name}").read_text(errors="replace").strip().split(" ")[0]
     except OSError:
         return None
-    return pid if pid.isdigit() and Path("/proc", pid).exists() else None
+    return pid if pid.isdigit() and int(pid) != os.getpid() and is_alive(int(pid)) else None
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, also where a sandbox hides the others' folders in ``/proc``."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _named(pid: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gateway.model.links import LockMark
 from gateway.service.links.errors import LinkLocked, LockTrouble
+from transports.uart.holders import is_alive
 
 _PID_FORMAT = "{:10d}\n"
 """FHS 3.0, section 5.9: the process id as ten characters, and a newline."""
@@ -51,7 +52,7 @@ def take_lock_file(mark: LockMark) -> None:
                 break
             except FileExistsError:
                 holder = _pid_in(final)
-                if holder is not None and holder != os.getpid() and Path(f"/proc/{holder}").exists():
+                if holder is not None and holder != os.getpid() and is_alive(holder):
                     raise LinkLocked(f"{final} is of process {holder}") from None
                 final.unlink(missing_ok=True)
         _beside(final).unlink(missing_ok=True)

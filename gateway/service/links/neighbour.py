@@ -74,17 +74,17 @@ class Neighbour:
         table = self.table
         if table is None:
             return
-        lock = await off_loop(self._prepared_lock)
+        active = table.unit is not None and await self._is_active(table, table.unit)
         borrowed = Borrowed(
             channel=self.channel,
             shared_with=table.who,
             since=self._clock(),
             systemctl=str(table.systemctl),
             unit=table.unit,
-            unit_was_active=table.unit is not None and await self._is_active(table, table.unit),
+            unit_was_active=active,
             after=table.after,
             hook_deadline=table.hook_deadline,
-            lock=lock,
+            lock=await off_loop(self._prepared_lock),
         )
         await self._journal.keep_borrowed(borrowed)
         self.borrowed = borrowed

@@ -104,7 +104,7 @@ class LocalPrograms:
 
 def _environment(channel: str, hook: str, ours: Mapping[str, str]) -> dict[str, str]:
     """Ours without what is meant for Tender alone, which can hold a password."""
-    port = channel.partition(":")[2]
+    port = channel.partition(":")[2].removeprefix("//")
     kept = {name: value for name, value in ours.items() if not name.startswith("TENDER_")}
     kept.pop("NOTIFY_SOCKET", None)
     return {**kept, "TENDER_LINK": channel, "TENDER_PORT": port, "TENDER_HOOK": hook}

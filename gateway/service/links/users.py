@@ -24,6 +24,8 @@ from transports.errors import TenderError
 
 log = logging.getLogger("tender.links")
 
+_AGREE_S = 2.0
+"""By how much the wall clock and the loop's may differ and still tell of one life of the kernel."""
 _AGAIN_S = 5.0
 """Pause before a journal that could not be written is tried again."""
 
@@ -38,10 +40,14 @@ def boot_id() -> str:
 
 def left_of(lease: UserLease, *, mono: float, boot: str, stamp: Stamp) -> float:
     """Seconds until the deadline of a lease that an earlier life of ours gave."""
-    if boot and boot == lease.boot and mono >= lease.mono:
-        passed = mono - lease.mono
+    since = mono - lease.mono
+    by_clock = (stamp.unix_ms - lease.since.unix_ms) / 1000
+    # Where a sandbox hides the kernel's name for its life, two clocks that agree say the same.
+    same_life = boot == lease.boot if boot and lease.boot else abs(since - by_clock) < _AGREE_S
+    if same_life and since >= 0:
+        passed = since
     elif stamp.synchronised and lease.since.synchronised:
-        passed = max(0.0, (stamp.unix_ms - lease.since.unix_ms) / 1000)
+        passed = max(0.0, by_clock)
     else:
         passed = 0.0
     return lease.seconds - passed

@@ -134,8 +134,19 @@ def lease(seconds: float = 600.0, *, synchronised: bool = True) -> UserLease:
         (lease(synchronised=False), 5.0, "next-boot", Stamp(1_200_000, synchronised=True), 600.0),
         (lease(), 5.0, "next-boot", Stamp(500_000, synchronised=True), 600.0),
         (lease(), 5.0, "next-boot", Stamp(9_000_000, synchronised=True), -7400.0),
+        (lease(synchronised=False), 150.0, "", Stamp(1_100_000, synchronised=False), 500.0),
+        (lease(synchronised=False), 950.0, "", Stamp(1_100_000, synchronised=False), 600.0),
     ],
-    ids=["same-boot", "a-clock-to-believe", "no-clock-now", "no-clock-then", "back-in-time", "long-over"],
+    ids=[
+        "same-boot",
+        "a-clock-to-believe",
+        "no-clock-now",
+        "no-clock-then",
+        "back-in-time",
+        "long-over",
+        "clocks-agree",
+        "they-do-not",
+    ],
 )
 def test_after_a_reboot_a_lease_counts_by_the_clock_if_it_can_be_believed(
     given: UserLease, mono: float, boot: str, stamp: Stamp, left: float

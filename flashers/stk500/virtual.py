@@ -247,7 +247,9 @@ class VirtualStk500:
     def _run(self) -> None:
         program = program_in(self.flash.read(0, len(self.flash)))
         plain = self._options.get("boot-line", "")
-        self._running = None if program is None else RunningProgram(program, plain, self._options.get("hw-id", ""))
+        self._running = (
+            None if program is None else RunningProgram(program, plain, self._options.get("hw-id", ""))
+        )
 
     def _announce(self) -> None:
         if self._running is not None:

@@ -68,7 +68,7 @@ class Client:
         return self._ask("GET", _path(place, query))
 
     def find(self, place: str, query: Sequence[tuple[str, str]]) -> Any:
-        """What of this place meets the query, in which a key may come several times.  Raises as :meth:`get`."""
+        """What of this place meets the query; a key may come several times.  Raises as :meth:`get`."""
         asked = f"?{urlencode(query)}" if query else ""
         return self._ask("GET", _path((place,), {}) + asked)
 

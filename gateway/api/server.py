@@ -111,7 +111,7 @@ class ApiServer:
         return one(await self._control.status())
 
     async def _nodes(self, request: web.Request) -> web.Response:
-        query = read_query(request.query)
+        query = read_query(request)
         views = await self._control.nodes()
         return many(views if query is None else select(views, query))
 

@@ -81,9 +81,10 @@ async def _ask(
         except FlashError:
             continue
         match = re.search(rule.pattern, answer.decode(errors="replace"))
-        if match is None:
+        value = match.group("id" if "id" in match.re.groupindex else 1) if match is not None else None
+        if not value:
             continue
-        found = Identity(match.group("id" if "id" in match.re.groupindex else 1), Strength(rule.strength.value))
+        found = Identity(value, Strength(rule.strength.value))
         # A bent byte on the line is nobody else.
         if keeper.expects(session.node, found) or found in heard:
             return found

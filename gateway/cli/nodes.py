@@ -113,7 +113,7 @@ def query_of(arguments: argparse.Namespace) -> dict[str, object]:
 
 def _nodes(arguments: argparse.Namespace) -> int:
     query = query_of(arguments)
-    asked: list[tuple[str, str]] = [(key, str(query[key])) for key in ("on", "profile", "state") if key in query]
+    asked = [(str(key), str(query[key])) for key in ("on", "profile", "state") if key in query]
     asked += [("where", text) for text in arguments.where]
     asked += [("stale", str(arguments.stale))] if arguments.stale is not None else []
     asked += [("no_known_good", "true")] if arguments.no_known_good else []

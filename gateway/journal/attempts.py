@@ -27,7 +27,7 @@ _NEWEST = f"SELECT max(id) FROM attempts AS own WHERE own.{_PRESENT.format('own'
 _OPEN_WOUND = f"""(outcome = 'wounded' AND one.{_PRESENT.format("one")} AND NOT EXISTS (
     SELECT 1 FROM attempts AS later WHERE later.node = one.node AND later.id > one.id
     AND later.outcome IS NOT NULL AND later.outcome NOT IN ('refused', 'not-reached')
-    AND (later.outcome NOT IN ('cancelled', 'superseded') OR json_extract(later.record, '$.touched'))))"""
+    AND (later.outcome NOT IN ('cancelled', 'superseded') OR json_extract(later.record, '$.touched'))))"""  # noqa: S608
 """A wound is closed by a later attempt that had to do with the node; not by one that never began."""
 
 

@@ -46,7 +46,10 @@ class Nodes(Book):
 
     async def stale_states(self, limit: int) -> list[tuple[str, int]]:
         """Nodes whose published state is older than their own, with its revision."""
-        query = "SELECT name, revision FROM nodes WHERE revision > published AND NOT cleared ORDER BY name LIMIT ?"
+        query = (
+            "SELECT name, revision FROM nodes WHERE revision > published AND NOT cleared "
+            "ORDER BY name LIMIT ?"
+        )
         return [(name, revision) for name, revision in await self._rows(query, limit)]
 
     async def state_published(self, node: str, revision: int) -> None:
@@ -63,6 +66,8 @@ class Nodes(Book):
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("INSERT OR IGNORE INTO nodes (name) VALUES (?)", rows)
-            connection.executemany("UPDATE nodes SET cleared = 0, published = 0 WHERE cleared AND name = ?", rows)
+            connection.executemany(
+                "UPDATE nodes SET cleared = 0, published = 0 WHERE cleared AND name = ?", rows
+            )
 
         await self.database.run(work)

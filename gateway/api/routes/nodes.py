@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from aiohttp import web
-from multidict import MultiMapping
 from pydantic import Field
 
 from gateway.api import bodies
@@ -121,7 +120,7 @@ def routes(control: Control) -> list[web.RouteDef]:
     ]
 
 
-def read_query(query: MultiMapping[str]) -> NodeQuery | None:
+def read_query(request: web.Request) -> NodeQuery | None:
     """What ``GET /v1/nodes`` is asked for; None for every node.
 
     ``where`` is ``label=value`` and may be given several times, ``stale`` are seconds.
@@ -129,6 +128,7 @@ def read_query(query: MultiMapping[str]) -> NodeQuery | None:
     Raises:
         MessageMalformed: it is not of this form.
     """
+    query = request.query
     if not query:
         return None
     unknown = set(query) - _QUERY

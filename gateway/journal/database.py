@@ -17,6 +17,7 @@ from typing import TypeVar
 from gateway.journal import damage
 from gateway.journal.errors import (
     JournalDamaged,
+    JournalDiskError,
     JournalError,
     JournalFull,
     JournalLost,
@@ -287,7 +288,9 @@ def _named(error: sqlite3.DatabaseError) -> Exception:
         return JournalDamaged(f"the journal is damaged: {text}")
     if "readonly" in text:
         return JournalReadOnly(f"the journal could not be written: {text}")
-    if "full" in text or "disk I/O" in text or "locked" in text:
+    if "disk I/O" in text:
+        return JournalDiskError(f"the journal could not be written: {text}")
+    if "full" in text or "locked" in text:
         return JournalFull(f"the journal could not be written: {text}")
     if "unable to open" in text:
         return JournalError(f"the journal cannot be opened: {text}", remedy="Check the state folder's owner.")

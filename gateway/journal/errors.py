@@ -33,6 +33,13 @@ class JournalFull(JournalError):
     retryable = True
 
 
+class JournalDiskError(JournalFull):
+    """The disk answers with an error instead of writing."""
+
+    code = "disk-error"
+    remedy = "Look at the kernel's log (`dmesg`) and the disk; Tender goes on once it can be written again."
+
+
 class JournalReadOnly(JournalFull):
     """The state folder's file system takes no writing any more: an error of the disk, most likely."""
 

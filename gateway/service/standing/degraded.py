@@ -6,6 +6,7 @@ then, so that it is over as soon as it can be.
 """
 
 import asyncio
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -44,9 +45,9 @@ class Degraded:
     def reasons(self) -> tuple[Reason, ...]:
         """All of it, as it is at this moment."""
         found = []
-        trouble = self._journal.database.trouble or self._disk
-        if trouble is not None:
-            found.append(Reason(trouble.code, trouble.message, trouble.what_to_do))
+        disk = self.cannot_write()
+        if disk is not None:
+            found.append(disk)
         lost = self._lost()
         if lost is not None:
             found.append(lost)
@@ -54,7 +55,7 @@ class Degraded:
 
     def cannot_write(self) -> Reason | None:
         """Why nothing may be begun that has to be journalled."""
-        trouble = self._journal.database.trouble or self._disk
+        trouble = self._disk or self._journal.database.trouble
         return None if trouble is None else Reason(trouble.code, trouble.message, trouble.what_to_do)
 
     async def run(self) -> None:
@@ -66,9 +67,10 @@ class Degraded:
 
     async def look(self) -> None:
         """Look once, and tell what is news."""
-        self._disk = await off_loop(lambda: _disk(self._state))
-        if self._journal.database.trouble is not None and self._disk is None:
+        if self._journal.database.trouble is not None:
             await self._try_to_write()
+        amiss = self._journal.database.trouble is not None
+        self._disk = await off_loop(lambda: _disk(self._state, try_to_write=amiss))
         now = {reason.code: reason for reason in self.reasons()}
         for code in sorted(now.keys() - self._told.keys()):
             reason = now[code]
@@ -99,10 +101,17 @@ class Degraded:
             del self._untold[0]
 
 
-def _disk(state: Path) -> JournalFull | None:
+def _disk(state: Path, *, try_to_write: bool) -> JournalFull | None:
+    """What the file system says of itself; one that an error made read-only says so only to who writes."""
     try:
+        if try_to_write:
+            trial = state / ".trial"
+            os.close(os.open(trial, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            trial.unlink()
         found = os.statvfs(state)
     except OSError as error:
+        if error.errno == errno.EROFS:
+            return JournalReadOnly(f"{state} is on a file system that takes no writing any more")
         return JournalFull(f"the state folder cannot be asked for its room: {error.strerror or error}")
     if found.f_flag & os.ST_RDONLY:
         return JournalReadOnly(f"{state} is on a file system that takes no writing")

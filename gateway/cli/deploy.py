@@ -49,13 +49,14 @@ def register(subparsers: Any) -> None:
     policy.add_argument("--soak-after", type=float, metavar="S", help="seconds of health after that")
     policy.add_argument("--deadline", type=float, metavar="S", help="begin no node later than in S seconds")
     policy.add_argument("--max-in-parallel", type=int, metavar="N", help="at most N nodes at a time")
-    policy.add_argument(
+    pace = policy.add_mutually_exclusive_group()
+    pace.add_argument(
         "--waves",
         type=_waves,
         metavar="N,N,…",
         help="nodes of one type: so many proved, so many more, at a time",
     )
-    policy.add_argument(
+    pace.add_argument(
         "--all-at-once", action="store_true", help="no waves, and nothing stops a bad release by itself"
     )
     policy.add_argument(

@@ -147,6 +147,9 @@ class Turns:
         """How careful a deployment is; what it does not say is the configuration's."""
         table = self._site.config.rollout
         waves = table.waves if policy.waves is None else policy.waves
+        canary = (policy.no_rollback or table.no_rollback) == "canary-only"
+        if canary and waves and waves[0] > 1:
+            waves = (1, *waves)  # one alone proves it; only then the others may go without a way back
         return Plan(
             () if policy.all_at_once else waves,
             policy.stop_in_a_row or table.stop_in_a_row,

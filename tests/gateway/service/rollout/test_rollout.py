@@ -519,7 +519,8 @@ async def test_only_the_first_node_may_be_without_a_way_back_until_it_has_proved
         assert outcomes(records) == ["wounded", "waiting", "waiting"]
         assert {record.rules.no_rollback for record in records} == {"canary-only"}
         assert all(runs(bench, name, RELAY, OLD) for name in ("r2", "r3"))
-        await running.deploy("good", version=NEWER, no_rollback="canary-only")
+        await running.deploy("good", version=NEWER, no_rollback="canary-only", waves=(2,))
+        assert [wave.waves for wave in (await shown(running, "good")).rollout.waves] == [2]
         good = [record for record in await running.ended() if record.deployment == "good"]
         assert outcomes(good) == ["succeeded"] * 3
 

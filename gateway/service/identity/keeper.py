@@ -118,6 +118,12 @@ class IdentityKeeper:
             await self._refuse(node, moved)
         elif known is not None and known.strength is found.strength and known != found:
             await self._refuse(node, Stranger(found, known, self._clock()))
+        elif known != found and self._is_named(found, but=node):
+            # Its first word is another's name: that one is here, or their names tell nobody apart.
+            where = here.where if here is not None else _plain(self._roster.tables[node].spec)
+            await self._refuse(
+                node, Stranger(found, known or Identity(where, Strength.POSITION), self._clock())
+            )
         else:
             await self._learn(node, known, found, here)
 
@@ -195,6 +201,11 @@ class IdentityKeeper:
             return None
         found = Identity(here.where, Strength.POSITION)
         return Stranger(found, Identity(noted.where, Strength.POSITION), self._clock())
+
+    def _is_named(self, found: Identity, *, but: str) -> bool:
+        """Whether another node is known by this."""
+        names = self._roster.tables
+        return any(self._roster.kept(name).identity == found for name in names if name != but)
 
     def _looks_like(self, node: str, found: Identity) -> str | None:
         """The other node that is known by this."""

@@ -119,6 +119,28 @@ def test_swapped_cables_flash_nobody_and_it_is_said_who_is_where(
 
 
 @virtual
+async def test_a_node_whose_first_word_is_the_name_of_another_is_not_believed(bench: Bench) -> None:
+    asks_who(bench)
+    bench.node("s1", options={"hw-id": "4711"})
+    bench.node("s2", options={"hw-id": "4712"})
+    async with bench.gateway() as running:
+        await running.gateway.probe("s1", allow_restart=False)
+        swap(bench, "s1", "s2")
+        with pytest.raises(IdentityChanged, match="looks like s1"):
+            await running.gateway.probe("s2", allow_restart=False)
+        said = await running.gateway.explain("s1")
+        assert "s1 itself answered at the link of s2" in said.gates[0].message
+        swap(bench, "s1", "s2")
+        assert (await running.gateway.probe("s2", allow_restart=False)).identity == "4712"
+        # A board that moved for good has to be let go of first.
+        swap(bench, "s1", "s2")
+        for name in ("s1", "s2"):
+            await running.gateway.roster.replace(name, asked_by="ann")
+        assert (await running.gateway.probe("s2", allow_restart=False)).identity == "4711"
+        assert (await running.gateway.probe("s1", allow_restart=False)).identity == "4712"
+
+
+@virtual
 async def test_a_node_in_its_loader_is_not_taken_for_one_that_answered_elsewhere(bench: Bench) -> None:
     asks_who(bench)
     bench.node("s1", options={"hw-id": "hw-1"})

@@ -42,6 +42,8 @@ class Concern:
     """What in the records says so."""
     node: str | None = None
     attempt: int | None = None
+    subject: str = ""
+    """What it is about, where that is no node."""
 
 
 @dataclass(frozen=True, slots=True)

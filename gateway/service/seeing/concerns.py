@@ -142,6 +142,7 @@ class Concerns:
                 "tender doctor",
                 Cause.NOT_OURS,
                 "no attempt has to do with upstream",
+                subject="upstream",
             )
         free = self._disk.free
         if free is not None and free < LITTLE_ROOM:

@@ -30,7 +30,7 @@ def headline(concerns: Sequence[Concern]) -> str:
 
 
 def _one(concern: Concern) -> str:
-    what = concern.node or concern.code
+    what = concern.node or concern.subject or concern.code
     match concern.cause:
         case Cause.OURS if concern.attempt is not None:
             return f"{what} (it followed our attempt {concern.attempt})"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from gateway.clock import now
+from gateway.service.seeing.provenance import config_digest
 from gateway.support.ground import Ailment, Badness, Ground
 
 
@@ -18,10 +19,17 @@ def check(ground: Ground) -> Sequence[Ailment]:
         }
         said = commands.get(silence.code, "journalctl -u tender -n 50")
         return [Ailment(level, silence.code, silence.message, silence.what_to_do, said)]
-    theirs = ground.overview["status"]["version"] if ground.overview is not None else ""
-    ours = version("fleet-tender")
+    overview = ground.overview or {}
+    theirs, ours = overview["status"]["version"], version("fleet-tender")
+    found = []
+    if ground.loaded is not None and config_digest(ground.loaded.config) != overview["config"]:
+        text = "The service runs with another configuration than the one that is read here."
+        remedy = "It was edited since the start, or the service was given flags or variables of its own."
+        found.append(
+            Ailment(Badness.FINE, "config-differs", text, remedy, "tender events --kind config.changed")
+        )
     if theirs != ours:
-        return [
+        found.append(
             Ailment(
                 Badness.WAITS,
                 "version-differs",
@@ -29,8 +37,8 @@ def check(ground: Ground) -> Sequence[Ailment]:
                 "Restart the service, so that it is the version that is installed.",
                 "systemctl restart tender",
             )
-        ]
-    return []
+        )
+    return found
 
 
 def check_clock(ground: Ground) -> Sequence[Ailment]:

@@ -32,6 +32,8 @@ class StepTable(BaseModel):
     """How often on one node in 24 hours, at most."""
     affects: tuple[Annotated[str, Field(pattern=_NAME)], ...] = ()
     """Other nodes that it hits, too; those on the same switch are known without being named."""
+    revives_link: bool | None = None
+    """Whether it restarts what the link is made of; without that it is not taken for a link that is dead."""
 
     @property
     def effect(self) -> Effect:

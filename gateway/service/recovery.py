@@ -60,6 +60,7 @@ class Recovery:
         self._pause: dict[str, float] = {}
         self._looking: set[str] = set()
         self._asked: set[str] = set()
+        self._worn: set[str] = set()
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -84,6 +85,10 @@ class Recovery:
         self._pause[node] = self._first_look
         self._next[node] = asyncio.get_running_loop().time()
         self._wake.set()
+
+    def gave_up(self, node: str) -> bool:
+        """Whether it was found worn out when its turn came."""
+        return node in self._worn
 
     def working(self, node: str) -> bool:
         """Whether it is being looked at."""
@@ -124,6 +129,7 @@ class Recovery:
         for node in self._next.keys() - names - self._looking:
             del self._next[node]
             self._pause.pop(node, None)
+            self._worn.discard(node)
         now, quiet = asyncio.get_running_loop().time(), None
         for patient in patients:
             node = patient.node
@@ -144,7 +150,11 @@ class Recovery:
         self._asked.discard(node)
         pause = self._pause[node] = min(self._pause[node] * 2, _LAST_LOOK_S)
         try:
-            if patient.wound is not None and not asked and await self.worn_out(patient.wound):
+            worn = patient.wound is not None and await self.worn_out(patient.wound)
+            if worn is not (node in self._worn):
+                (self._worn.add if worn else self._worn.discard)(node)
+                self._site.inventory.shown_anew(node)
+            if worn and not asked:
                 self._pause[node] = _LAST_LOOK_S
             else:
                 await self._look_after(patient)

@@ -25,6 +25,8 @@ log = logging.getLogger("tender.rescue")
 _GATE_S = 5.0
 """How soon a step that had to wait for others is tried again."""
 _LOOK_AGAIN_S = 2.0
+DEAD_LINK = frozenset({"link-error", "link-lost", "link-not-found"})
+"""Troubles that say nothing of the node: nobody could ask it."""
 BY_ITSELF = "recovery"
 """Who took a step that nobody asked for."""
 
@@ -237,7 +239,7 @@ class Climbs:
 def _helps(rung: Rung, trouble: Trouble | None) -> bool:
     """Whether a step can do anything about it.
 
-    Where the adapter itself is gone only its own port can bring it back: the node behind it
-    may run very well, and its power is not to be cut for a cable.
+    Where the link itself is dead only what it is made of can bring it back: the node behind
+    it may run very well, and its power is not to be cut for a cable or a network.
     """
-    return trouble is None or trouble.code != "link-not-found" or rung.kind == "usb"
+    return trouble is None or trouble.code not in DEAD_LINK or rung.revives_link

@@ -17,6 +17,8 @@ class Case:
     left: Rung | None = None
     tried: int = 0
     worn_out: bool = False
+    dead_link: bool = False
+    """Whether nobody could even ask it."""
     off: bool = False
     """A step of ours left it without power."""
     by_itself: bool = True
@@ -51,8 +53,11 @@ def judge(case: Case) -> Judgement:
     if case.tried:
         count = "the one step" if case.tried == 1 else f"all {case.tried} steps"
         return Judgement(Recoverable.SITE_VISIT, f"{why}, and {count} of its ladder did not help.")
-    if case.trouble is not None and case.trouble.code == "link-not-found":
-        return Judgement(Recoverable.SITE_VISIT, f"{why}: its adapter or cable is gone, and no step helps.")
+    if case.dead_link:
+        return Judgement(
+            Recoverable.SITE_VISIT,
+            f"{why}: the way to it is dead (its cable, its adapter, the network), and no step helps.",
+        )
     return Judgement(
         Recoverable.SITE_VISIT, f"{why}, and its ladder has no step that could restart it from here."
     )

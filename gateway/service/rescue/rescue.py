@@ -11,7 +11,7 @@ from gateway.errors import NodeUnknown
 from gateway.model.outcomes import Outcome
 from gateway.model.records import Record
 from gateway.model.rescue import Effect, Judgement
-from gateway.service.rescue.climbs import Climbs
+from gateway.service.rescue.climbs import DEAD_LINK, Climbs
 from gateway.service.rescue.errors import LinkInUse, NodeInAttempt, OthersHit
 from gateway.service.rescue.identify import identify
 from gateway.service.rescue.recoverable import Case, judge
@@ -208,12 +208,15 @@ class Rescue:
     def judgement(self, node: str, *, worn_out: bool = False) -> Judgement:
         """What it takes to have this node back."""
         ascent = self.climbs.of(node)
+        trouble = ascent.trouble if ascent is not None else None
+        worn_out = worn_out or (self._recovery is not None and self._recovery.gave_up(node))
         return judge(
             Case(
                 wounded=self._site.inventory.wound(node) is not None,
                 silent=ascent is not None and ascent.found_silent,
-                trouble=ascent.trouble if ascent is not None else None,
+                trouble=trouble,
                 left=self.climbs.next_rung(node) if ascent is not None else None,
+                dead_link=trouble is not None and trouble.code in DEAD_LINK,
                 tried=len(ascent.tried) if ascent is not None else 0,
                 worn_out=worn_out,
                 off=self.stepper.owed.of(node) is not None,

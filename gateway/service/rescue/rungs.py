@@ -38,6 +38,8 @@ class Rung:
     affects: tuple[str, ...] = ()
     circuit: Circuit | None = None
     """None for a modem line, and for a hub's port that was not found yet."""
+    revives_link: bool = False
+    """Whether it can bring back the link itself."""
 
     @property
     def line(self) -> Literal["dtr", "rts"] | None:
@@ -149,6 +151,7 @@ class Ladders:
             per_day=step.per_day,
             affects=step.affects,
             circuit=circuit,
+            revives_link=step.kind == "usb" if step.revives_link is None else step.revives_link,
         )
 
     def _devices(self) -> dict[str, str]:

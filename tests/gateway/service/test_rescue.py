@@ -368,10 +368,52 @@ async def test_a_cable_that_was_pulled_costs_no_node_its_power(bench: Bench) -> 
         bench.lines.lines["s1"].unplug()
         await running.gateway.rescue.recover_now("s1", asked_by="ada")
         await running.until(lambda: running.gateway.rescue.judgement("s1").by == "site-visit")
-        assert "adapter or cable" in running.gateway.rescue.judgement("s1").reason
+        assert "the way to it is dead" in running.gateway.rescue.judgement("s1").reason
         assert relays.told("r1") == []
         bench.lines.lines["s1"].replug()
         await running.until(lambda: running.gateway.rescue.judgement("s1").by is None)
+
+
+@virtual
+async def test_a_step_that_restarts_the_link_itself_is_taken_for_a_dead_link(bench: Bench) -> None:
+    relays = Relays(bench)
+    bench.node("s1")
+    bench.tables["s1"]["ladder"] = [DTR, relays.step("server", revives_link=True)]
+    line = bench.lines.lines["s1"]
+    relays.feeds("server", "s1")
+    relays.when_cut = lambda _: line.replug()
+    async with bench.gateway() as running:
+        line.unplug()
+        await running.gateway.rescue.recover_now("s1", asked_by="ada")
+        await running.until(lambda: running.told("rescue.step"))
+        assert steps(running, "s1") == [("relay", "answered")]
+
+
+@virtual
+async def test_a_node_that_recovery_gave_up_is_tried_once_more_for_somebody_who_asks(bench: Bench) -> None:
+    profile = bench.profiles / f"{SENSOR}.toml"
+    profile.write_text(profile.read_text() + "[bounds]\nrecoveries = 0\n")
+    node = bench.node("s1")
+    bench.lines.lines["s1"] = MemoryLine(node, baud=9600)
+    relays = Relays(bench)
+    bench.tables["s1"]["ladder"] = [relays.step("r1")]
+    relays.feeds("r1", "s1")
+    async with bench.gateway() as running:
+        await running.gateway.add_release(bench.release(NEW), asked_by="test")
+        await running.deploy("d", "s1")
+        await running.in_phase("s1", "transferring")
+        deaf(node)
+        await running.until(lambda: running.told("attempt.done"))
+        await asyncio.sleep(3600)
+        assert running.told("rescue.step") == []
+        found = await running.gateway.rescue.recover("s1")
+        assert "As many recoveries as its profile allows" in found.reason
+        assert "recover s1 --now" in found.next
+        assert (await running.view("s1")).recoverable_why == found.reason
+        await running.gateway.rescue.recover_now("s1", asked_by="ada")
+        await running.until(lambda: runs(bench, "s1", SENSOR, NEW))
+        assert steps(running, "s1") == [("relay", "answered")]
+        assert outcomes(await running.ended()) == ["wounded", "succeeded"]
 
 
 # Nobody is left without power

@@ -80,6 +80,9 @@ def collect(ground: Ground, environment: dict[str, str], *, attempts: int, log: 
         bundle.add("log.txt", lambda: _tail(log))
     else:
         bundle.left_out["log.txt"] = "no --log was given; journalctl -u tender > tender.log writes one"
+    # What a URL in one file gave away may stand by itself in another.
+    bundle.files = {name: bundle.redactor.again(text) for name, text in bundle.files.items()}
+    bundle.left_out = {name: bundle.redactor.again(why) for name, why in bundle.left_out.items()}
     return bundle
 
 

@@ -25,34 +25,26 @@ _LEAST = 4
 """Characters of a secret that is looked for by what it is; a shorter one would be found in any text."""
 _MOST_FILE = 64 << 10
 
-_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (
-        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
-        HIDDEN,
+_SHAPES: tuple[re.Pattern[str], ...] = (
+    re.compile(
+        r"(?P<secret>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z))", re.DOTALL
     ),
-    (
-        re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^\s/?#\"'<>@]*@", re.IGNORECASE),
-        rf"\g<scheme>{HIDDEN}@",
+    re.compile(r"\b[a-z][a-z0-9+.-]*://(?P<secret>[^\s/?#\"'<>@]*)@", re.IGNORECASE),
+    re.compile(
+        r"[?&;][\w.-]*(?:token|key|secret|passw(?:or)?d|passphrase|sig|signature|credential|auth)[\w.-]*="
+        r"(?P<secret>[^\s&;\"'#<>]+)",
+        re.IGNORECASE,
     ),
-    (
-        re.compile(
-            r"(?P<key>[?&;](?:[\w.-]*(?:token|key|secret|passw(?:or)?d|passphrase|sig|signature|credential|auth)"
-            r"[\w.-]*)=)[^\s&;\"'#<>]+",
-            re.IGNORECASE,
-        ),
-        rf"\g<key>{HIDDEN}",
-    ),
-    (re.compile(r"(?P<key>\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\g<key>{HIDDEN}"),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"), HIDDEN),
-    (
-        re.compile(
-            r"(?P<key>\b[\w.-]*(?:password|passwd|secret|token|passphrase|api[_-]?key)[\w.-]*[\"']?\s*[=:]\s*)"
-            r"(?P<quote>[\"']?)(?!\(secret\))[^\s\"',;}\]]{3,}(?P=quote)",
-            re.IGNORECASE,
-        ),
-        rf"\g<key>{HIDDEN}",
+    re.compile(r"\b(?:Bearer|Basic)\s+(?P<secret>[A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE),
+    re.compile(r"\b(?P<secret>eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*)"),
+    re.compile(
+        r"\b[\w.-]*(?:password|passwd|secret|token|passphrase|api[_-]?key)[\w.-]*[\"']?\s*[=:]\s*[\"']?"
+        r"(?P<secret>(?!\(secret\))[^\s\"',;}\]]{3,})",
+        re.IGNORECASE,
     ),
 )
+_LEARNED = 8
+"""Characters of what was found by its shape from which on it is looked for everywhere else as well."""
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104 - names, nothing is bound
 
 
@@ -61,8 +53,8 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = (), hosts: Iterable[str] = ()) -> None:
         known = {secret for secret in secrets if len(secret) >= _LEAST}
-        forms = {form for secret in known for form in _forms(secret)}
-        self._forms = sorted(forms, key=len, reverse=True)
+        self._forms = _longest_first(known)
+        self._learned: set[str] = set()
         names = [host for host in dict.fromkeys(hosts) if host and host not in _LOCAL]
         self._hosts = {host: f"host-{number}" for number, host in enumerate(names, 1)}
 
@@ -86,11 +78,24 @@ class Redactor:
         """The text without them."""
         for form in self._forms:
             text = text.replace(form, HIDDEN)
-        for shape, instead in _SHAPES:
-            text = shape.sub(instead, text)
+        for shape in _SHAPES:
+            text = shape.sub(self._hide, text)
         for host, instead in self._hosts.items():
             text = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", instead, text, flags=re.IGNORECASE)
         return text
+
+    def again(self, text: str) -> str:
+        """A text that was made fit, once more: without what was found by its shape in any other."""
+        for form in _longest_first(self._learned):
+            text = text.replace(form, HIDDEN)
+        return text
+
+    def _hide(self, found: re.Match[str]) -> str:
+        secret = found["secret"].rpartition(":")[2]  # of a name and a password, the name is none
+        if len(secret) >= _LEARNED and not secret.startswith(("(", "-----")):
+            self._learned.add(secret)
+        begin, end = found.start("secret") - found.start(), found.end("secret") - found.start()
+        return found[0][:begin] + HIDDEN + found[0][end:]
 
     def value(self, value: Any) -> Any:
         """Plain values without them: by the names of their keys as well."""
@@ -148,6 +153,10 @@ def _userinfo(text: str) -> list[str]:
         parts = urlsplit(text)
         return [parts.password or ""]
     return []
+
+
+def _longest_first(secrets: Iterable[str]) -> list[str]:
+    return sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
 
 
 def _forms(secret: str) -> set[str]:

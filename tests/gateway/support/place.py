@@ -22,8 +22,6 @@ IN_URL = "s3cr3t-in-a-url"
 VARIABLE = "a variable that nobody may read"
 KEY_LINE = "MC4CAQAwBQYDK2VwBCIEIHplantedPlantedPlantedPlanted0123456789abc"
 SECRETS = (PASSWORD, TOKEN, IN_URL, VARIABLE, KEY_LINE)
-KNOWN = (PASSWORD, IN_URL, VARIABLE, KEY_LINE)
-"""Those that are known by what they are, and not only by where they stand."""
 BROKER = "broker.greenhouse.example"
 
 

@@ -36,10 +36,10 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
 def log_of(folder: Path) -> Path:
     """A log in which everything stands that should not."""
-    lines = [f"WARNING dial {secret}" for secret in place.KNOWN]
-    lines += [f"DEBUG tx {secret.encode().hex(' ')}" for secret in place.KNOWN]
+    lines = [f"WARNING dial {secret}" for secret in place.SECRETS]
+    lines += [f"DEBUG tx {secret.encode().hex(' ')}" for secret in place.SECRETS]
     lines += [
-        f"DEBUG b64 {base64.b64encode(b'x' + secret.encode() + b'yy').decode()}" for secret in place.KNOWN
+        f"DEBUG b64 {base64.b64encode(b'x' + secret.encode() + b'yy').decode()}" for secret in place.SECRETS
     ]
     lines += [
         "GET https://a.example/f?X-Amz-Signature=deadbeefdeadbeef&n=1",

@@ -61,6 +61,9 @@ class _Open:
     aside: Trouble | None = None
 
 
+_Work = Callable[[_Open], Coroutine[None, None, None]]
+
+
 class Supervisor:
     """All open attempts of a gateway."""
 
@@ -287,7 +290,7 @@ class Supervisor:
         elif (others_first := self.turns.reason(entry.record, entry.policy)) is not None:
             entry.gates = (others_first,)
         elif not entry.equipped:
-            self._begin(entry, self._equip(entry))
+            self._begin(entry, self._equip)
         elif (unasked := self.first_asked(entry.record)) is not None:
             entry.gates = (unasked,)
         elif self.rescue is not None and (step := self.rescue.gate(entry.record.node)) is not None:
@@ -327,29 +330,32 @@ class Supervisor:
             entry.gates = (reason,) if reason is not None else ()
             return
         entry.gates, entry.began = (), True
-        self._begin(entry, self._attempt(entry), lease)
+        self._begin(entry, self._attempt, lease)
 
-    def _begin(self, entry: _Open, work: Coroutine[None, None, None], lease: Lease | None = None) -> None:
+    def _begin(self, entry: _Open, work: _Work, lease: Lease | None = None) -> None:
         self.turns.busy.add(entry.record.id)
-        entry.task = asyncio.create_task(self._contained(entry, work, lease))
+        entry.task = asyncio.create_task(self._contained(entry, work))
+        # Not at the task's own end: one that is cancelled before its first step has none.
+        entry.task.add_done_callback(lambda _: self._let_go(entry, lease))
 
-    async def _contained(self, entry: _Open, work: Coroutine[None, None, None], lease: Lease | None) -> None:
+    def _let_go(self, entry: _Open, lease: Lease | None) -> None:
+        if lease is not None:
+            self._site.leases.give_back(lease)
+        entry.task = entry.runner = None
+        entry.began = False
+        self.turns.busy.discard(entry.record.id)
+        self._wake.set()
+
+    async def _contained(self, entry: _Open, work: _Work) -> None:
         """The catch-all around one attempt."""
         try:
-            await work
+            await work(entry)
         except asyncio.CancelledError:
             raise
         except TenderError as error:
             self._wait(entry, error)
         except Exception as error:  # noqa: BLE001 - a bug in judging one node stays with it
             self._put_aside(entry, error)
-        finally:
-            if lease is not None:
-                self._site.leases.give_back(lease)
-            entry.task = entry.runner = None
-            entry.began = False
-            self.turns.busy.discard(entry.record.id)
-            self._wake.set()
 
     def _wait(self, entry: _Open, error: TenderError) -> None:
         """Expected trouble: it is tried again after a pause."""

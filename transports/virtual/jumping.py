@@ -5,6 +5,7 @@ can be made to jump without touching anything else of asyncio.  What it may not
 jump over is told in :mod:`transports.virtual.clock`.
 """
 
+import math
 import selectors
 import time
 from collections.abc import Mapping
@@ -74,7 +75,8 @@ class JumpingSelector(selectors.BaseSelector):
         self._turns += 1
         if self._turns % _TURNS_OF_A_NUDGE == 0:
             # Rounding can leave somebody a wait too short to be one; a real clock passes it by itself.
-            self.now += _NUDGE_S
+            # After half a year of seconds a nanosecond is less than a number of this size can hold.
+            self.now = max(self.now + _NUDGE_S, math.nextafter(self.now, math.inf))
         if self._turns > MAX_TURNS_WITHOUT_TIME:
             raise VirtualLivelock(f"{MAX_TURNS_WITHOUT_TIME} turns of the loop at t={self.now:g} s")
 

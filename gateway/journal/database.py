@@ -40,6 +40,8 @@ class Database:
         self._connection: sqlite3.Connection | None = None
         self.trouble: JournalFull | None = None
         """Why the last transaction was not written; None once one was."""
+        self.troubled: Callable[[], None] = lambda: None
+        """Called in the loop whenever one was not written."""
         self.begin_anew: Callable[[str], sqlite3.Connection] | None = None
         """Called in the journal's thread when the file is damaged, with what is wrong; gives the new one."""
         self.renewed: Callable[[], None] = lambda: None
@@ -116,6 +118,7 @@ class Database:
             named = _named(error)
             if isinstance(named, JournalFull):
                 self.trouble = named
+                self.troubled()
             raise named from error
 
     def _open(self) -> None:
@@ -209,6 +212,24 @@ def copy_closed(source: Path, target: Path) -> None:
         connection = sqlite3.connect(source, isolation_level=None)
         try:
             _copy(connection, target)
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        raise _named(error) from error
+
+
+def pack(copy: Path) -> None:
+    """Make a copy that nobody has open smaller, and one file, without those that SQLite keeps beside it.
+
+    Raises:
+        JournalFull, JournalError: it cannot be done.
+    """
+    try:
+        connection = sqlite3.connect(copy, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute("VACUUM")
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:

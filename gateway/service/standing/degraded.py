@@ -41,6 +41,9 @@ class Degraded:
         self._told: dict[str, Reason] = {}
         self._untold: list[Told] = []
         self._disk: JournalFull | None = None
+        self._wake = asyncio.Event()
+        self._looking = asyncio.Lock()
+        journal.database.troubled = self._wake.set
 
     def reasons(self) -> tuple[Reason, ...]:
         """All of it, as it is at this moment."""
@@ -61,12 +64,23 @@ class Degraded:
     async def run(self) -> None:
         """Look for ever."""
         while True:
+            self._wake.clear()
             await self.look()
-            amiss = bool(self._told or self._untold) or self._journal.database.trouble is not None
-            await asyncio.sleep(_LOOK_EVERY_S if amiss or self._busy() else _IDLE_LOOK_S)
+            if self._told or self._untold or self._journal.database.trouble is not None:
+                await asyncio.sleep(_LOOK_EVERY_S)
+                continue
+            try:
+                async with asyncio.timeout(_LOOK_EVERY_S if self._busy() else _IDLE_LOOK_S):
+                    await self._wake.wait()  # something was not written
+            except TimeoutError:
+                pass
 
     async def look(self) -> None:
-        """Look once, and tell what is news."""
+        """Look once, and tell what is news; also for whoever asks how we are."""
+        async with self._looking:
+            await self._look()
+
+    async def _look(self) -> None:
         if self._journal.database.trouble is not None:
             await self._try_to_write()
         amiss = self._journal.database.trouble is not None

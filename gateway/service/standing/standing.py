@@ -140,6 +140,7 @@ class Standing:
     async def shown(self, status: Status) -> Status:
         """The status, with how we stand."""
         power = await self.power_off()
+        await self.lacking.look()
         return replace(
             status,
             safe_to_power_off=power.ok,

@@ -44,7 +44,7 @@ class Rollouts:
     async def recall(self, release: str, *, back: bool, asked_by: str, why: str = "") -> RecallAnswer:
         mark = self.said[release] = ReleaseMark(release, Mark.RECALLED, asked_by, why, NOW)
         going = {"attic": 7} if back else {}
-        return RecallAnswer(mark, ("attic", "barn"), (3,), going, ("barn",) if back else ())
+        return RecallAnswer(mark, ("attic", "barn"), (1,), going, ("barn",) if back else ())
 
     async def marks(self) -> list[ReleaseMark]:
         return list(self.said.values())

@@ -35,8 +35,12 @@ VERBS: list[tuple[str, ...]] = [
     ("baseline", "add"),
     ("release", "add"),
     ("release", "list"),
+    ("release", "hold"),
+    ("release", "unhold"),
+    ("release", "recall"),
+    ("deployment", "show"),
 ]
-GROUPS = {"node", "attempt", "profiles", "baseline", "release"}
+GROUPS = {"node", "attempt", "profiles", "baseline", "release", "deployment"}
 CALLS: list[tuple[str, ...]] = [*VERBS]
 CALLS.extend((name,) for name in COMMANDS if name not in GROUPS)
 

@@ -14,6 +14,7 @@ from flashers.api import Digest, Evidence, EvidenceKind, Firmware, Of, Role, Rol
 from gateway.control import DeployRequest, Progress
 from gateway.errors import AttemptUnknown, NodeUnknown, NoKnownGood, ProbeCosts, ReleaseUnknown
 from gateway.model.outcomes import Phase
+from gateway.model.records import Record, Rules
 from gateway.model.views import (
     AttemptDetail,
     AttemptView,
@@ -238,6 +239,9 @@ class SmallGateway:
         return [view for view in self.made if node in (None, view.node)]
 
     async def attempt(self, attempt_id: int) -> AttemptDetail:
+        for view in self.made:
+            if view.id == attempt_id:
+                return AttemptDetail(view, Record(view.id, view.node, view.profile, (), Rules()))
         raise AttemptUnknown
 
     async def rollback(self, node: str, *, asked_by: str) -> AttemptView:

@@ -250,7 +250,19 @@ async def test_each_verb_does_what_it_says(broker: Broker, gateway: SmallGateway
         await listener.until(lambda: len(listener.on("tender/gw-1/node/node-2")) == 2)
         assert (await answer(listener, command("refresh")))["ok"]
         await listener.until(lambda: len(listener.on("tender/gw-1/node/node-0")) == 2)
-    assert set(VERBS) == {"rollback", "cancel", "probe", "refresh"}
+        paused = await answer(listener, command("pause", deployment="d", why="storm"))
+        assert paused["deployments"][0]["id"] == "d"
+        assert gateway.rollout.pauses["d"].why == "storm"
+        assert (await answer(listener, command("resume", deployment="d")))["ok"]
+        assert gateway.rollout.pauses == {}
+        assert (await answer(listener, command("release-hold", release="pump:1")))["ok"]
+        assert list(gateway.rollout.said) == ["pump:1"]
+        assert (await answer(listener, command("release-unhold", release="pump:1")))["ok"]
+        recalled = await answer(listener, command("release-recall", release="pump:1"))
+        assert [line["attempt"] for line in recalled["attempts"]] == [1]
+        assert gateway.rollout.said["pump:1"].mark == "recalled"
+    done = {"rollback", "cancel", "probe", "refresh", "pause", "resume"}
+    assert set(VERBS) == done | {"release-hold", "release-unhold", "release-recall"}
     assert gateway.made[0].asked_by.startswith("upstream:c-")
 
 

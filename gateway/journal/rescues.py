@@ -42,6 +42,7 @@ class Rescues(Book):
                 "UPDATE rescue_steps SET open = ?, told = max(told, ?), step = ? WHERE id = ?",
                 (int(is_open), int(bool(told)), dump(step), step.id),
             )
+            _touch_state(connection, step.node)
 
         await self._write_and_tell(work, told)
 
@@ -71,6 +72,7 @@ class Rescues(Book):
             number = connection.execute(query, (climb.node,)).lastrowid or 0
             begun = replace(climb, id=number)
             connection.execute("UPDATE rescue_climbs SET climb = ? WHERE id = ?", (dump(begun), number))
+            _touch_state(connection, climb.node)
             connection.execute(
                 "DELETE FROM rescue_climbs WHERE node = ? AND NOT open AND id NOT IN "
                 "(SELECT id FROM rescue_climbs WHERE node = ? ORDER BY id DESC LIMIT ?)",
@@ -96,3 +98,8 @@ class Rescues(Book):
         """Nodes that do not answer."""
         rows = await self._rows("SELECT climb FROM rescue_climbs WHERE open ORDER BY id")
         return [load(Climb, text) for (text,) in rows]
+
+
+def _touch_state(connection: sqlite3.Connection, node: str) -> None:
+    """What is published of it says something else now."""
+    connection.execute("UPDATE nodes SET revision = revision + 1 WHERE name = ?", (node,))

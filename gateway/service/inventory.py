@@ -16,7 +16,7 @@ from gateway.journal.memory import Memory
 from gateway.model.nodes import Change, change_after
 from gateway.model.outcomes import ACTS_NEXT, Outcome, Phase
 from gateway.model.records import Observation, Record, Target
-from gateway.model.rescue import Judgement
+from gateway.model.rescue import Judgement, Recoverable
 from gateway.model.views import AttemptView, ComponentView, NodeView
 from gateway.service.nodes.roster import Roster
 from gateway.service.shapes import TypeFacts
@@ -240,6 +240,8 @@ class Inventory:
         components = tuple(_component(facts, number, seen) for number in range(len(facts.components)))
         plight = self.plight(name)
         reset_by, way_back = self.way_back(name, facts.rollback)
+        if state == "wounded" and plight.by in (Recoverable.POWER_CYCLE, Recoverable.SITE_VISIT):
+            next_step = plight.reason
         return NodeView(
             name=name,
             profile=node.profile,

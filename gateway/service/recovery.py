@@ -166,7 +166,7 @@ class Recovery:
             self._looking.discard(node)
         step = self._climbs.next_in(node)
         now = asyncio.get_running_loop().time()
-        if self._next.get(node, 0.0) <= now or node not in self._asked:
+        if node not in self._asked:  # while it was looked at
             self._next[node] = now + (pause if step is None else min(pause, max(step, 1.0)))
         self._wake.set()
 

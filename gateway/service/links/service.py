@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from flashers.api import Reason
@@ -71,8 +71,8 @@ class Links:
 
     async def links(self) -> list[LinkView]:
         """Every link, by name."""
-        facts = await self._sights.facts()
-        return sorted((self._view(each) for each in facts), key=lambda view: view.name)
+        facts, names = await self._sights.facts(), self._sights.names()
+        return sorted((self._view(each, names) for each in facts), key=lambda view: view.name)
 
     async def link(self, name: str) -> LinkView:
         """One link."""
@@ -157,8 +157,8 @@ class Links:
             return LinkBusy(f"{name} is being given back to {shared.neighbour.who}.")
         return None
 
-    def _view(self, facts: LinkFacts) -> LinkView:
-        return replace(self._sights.view(facts), finding=diagnose(facts))
+    def _view(self, facts: LinkFacts, names: Mapping[str, str] | None = None) -> LinkView:
+        return replace(self._sights.view(facts, names), finding=diagnose(facts))
 
     @property
     def _users(self) -> UserLeases:

@@ -21,7 +21,7 @@ from gateway.service.links.traffic import summed
 from gateway.service.site import Site
 from transports.errors import BadLink
 from transports.links import LinkSpec
-from transports.uart.adapters import Adapter, adapter_of
+from transports.uart.adapters import Adapter, adapters_of
 
 _NETWORK = frozenset({"socket", "rfc2217"})
 
@@ -97,12 +97,12 @@ class Sights:
         name = self.named(text)
         return next(facts for facts in await self.facts() if facts.channel == name)
 
-    def view(self, facts: LinkFacts) -> LinkView:
-        """As it is shown, but for the diagnosis."""
+    def view(self, facts: LinkFacts, names: Mapping[str, str] | None = None) -> LinkView:
+        """As it is shown, but for the diagnosis; ``names`` spares a list of links finding them for each."""
         leases, where = self._site.leases, resolved(facts.channel)
         shared = leases.shared(where)
         return LinkView(
-            name=self.names()[facts.channel],
+            name=(names or self.names())[facts.channel],
             channel=facts.channel,
             nodes=facts.nodes,
             holder=self.holder(facts.channel, facts.held_by),
@@ -158,8 +158,9 @@ class Sights:
         ports = {name: Path(name.partition(":")[2]) for name in self.names() if name.startswith("uart:")}
         if not ports:
             return
-        found = await off_loop(lambda: {name: adapter_of(port) for name, port in ports.items()})
-        for name, adapter in found.items():
+        found = await off_loop(lambda: adapters_of(ports.values()))
+        for name, port in ports.items():
+            adapter = found[port]
             if adapter is not None and self._known.get(name) != adapter:
                 self._known[name] = self._unsaved[name] = adapter
 

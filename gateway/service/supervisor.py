@@ -31,7 +31,7 @@ from transports.errors import TenderError
 
 log = logging.getLogger("tender.supervisor")
 
-_TICK_S, _LAST_TICK_S = 1.0, 60.0
+_TICK_S, _LAST_TICK_S = 1.0, 300.0
 """How soon gates are looked at again when nothing happened: doubled from the first to the last."""
 _SOON_S = 0.01
 _STOP_TICK_S = 0.1
@@ -160,14 +160,15 @@ class Supervisor:
         self._site.inventory.quarantine(asked.node, on=False)
         self._wake.set()
 
-    async def amend(self, record: Record) -> None:
-        """More is known of an attempt that waits than its record said."""
+    async def amend(self, record: Record) -> bool:
+        """More is known of an attempt that waits than its record said; False if it does not wait any more."""
         entry = self._open.get(record.id)
         if entry is None or entry.task is not None:
-            return
+            return False
         await self._site.inventory.save(record)
         entry.record, entry.exposed = record, exposure.opened(record)
         self._wake.set()
+        return True
 
     def gates(self, attempt_id: int) -> tuple[Reason, ...]:
         """What an attempt waits for."""

@@ -21,7 +21,7 @@ from flashers.api import Digest
 from gateway.artifacts.files import BLOCK, make_folder, named_trouble, off_loop
 from gateway.clock import now
 from gateway.journal import Database, Journal
-from gateway.journal.database import copy_closed
+from gateway.journal.database import copy_closed, pack
 from gateway.lock import only_one
 from gateway.releases import strict_json
 from gateway.releases.dsse import Envelope
@@ -187,7 +187,7 @@ def _seal(
     facts: _Facts,
 ) -> Exported:
     with named_trouble(f"cannot export {state}"):
-        _as_one_file(work / JOURNAL)
+        pack(work / JOURNAL)
         (work / CONFIG).write_bytes(strict_json.dumps(dict(config)))
         found = dict(_members(work, state, what, facts.pinned))
         lacking = sorted(str(digest) for digest in facts.pinned if not _there(digest, found))
@@ -233,17 +233,6 @@ def _write(target: Path, contents: Contents, found: Mapping[str, Path], seal: Se
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-
-
-def _as_one_file(copy: Path) -> None:
-    """Smaller, and without the files that SQLite keeps beside one that is written to."""
-    connection = sqlite3.connect(copy, isolation_level=None)
-    try:
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("VACUUM")
-    finally:
-        connection.close()
 
 
 def _members(

@@ -29,7 +29,8 @@ from transports.errors import TenderError
 
 log = logging.getLogger("tender.rebuild")
 
-_TICK_S = 1.0
+_SOON_S = 5.0
+"""When a node is thought of again that an attempt is at work on."""
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 5.0, 600.0
 """Between two tries at a node that does not answer: doubled from the first to the last."""
 _TRIES_BEFORE_AN_ATTEMPT = 2
@@ -118,9 +119,11 @@ class Asker:
         if entry is None or entry.answer is not None or record.touched:
             return None
         if entry.tries >= _TRIES_BEFORE_AN_ATTEMPT and self.ready:
+            self._gated.discard(record.node)
             return None
-        self._gated.add(record.node)
-        self._wake.set()
+        if record.node not in self._gated:
+            self._gated.add(record.node)
+            self._wake.set()
         return _FIRST_ASKED
 
     @property
@@ -136,36 +139,45 @@ class Asker:
         self._wake.set()
 
     async def run(self, settled: Callable[[], Awaitable[None]]) -> None:
-        """Work for ever; ``settled`` is called whenever everybody who can be asked has been."""
+        """Work for ever; ``settled`` is called whenever everybody who can be asked has been.
+
+        Nothing ticks while there is nobody to ask.
+        """
         async with asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
-                waiting = [entry for entry in self._open.values() if entry.answer is None]
-                for entry in waiting if self.ready else ():
-                    if entry.node not in self._at and self._is_due(entry):
-                        self._at.add(entry.node)
-                        group.create_task(self._contained(entry))
+                quiet = self._ask_around(group)
                 if self.settled and not self._at:
                     await settled()
                 try:
-                    async with asyncio.timeout(_TICK_S if waiting else None):
+                    async with asyncio.timeout(quiet):
                         await self._wake.wait()
                 except TimeoutError:
                     pass
 
-    def _is_due(self, entry: ToAsk) -> bool:
-        node = entry.node
-        if node not in self._site.nodes or self.costs(node):
-            return False
-        if self._supervisor.holds(node) and node not in self._gated:
-            return False  # its attempt is being made ready, or has begun and knows best
-        return asyncio.get_running_loop().time() >= self._due.get(node, 0.0)
+    def _ask_around(self, group: asyncio.TaskGroup) -> float | None:
+        """Begin the questions that are due; seconds until the next one is."""
+        if not self.ready:
+            return None
+        now, quiet = asyncio.get_running_loop().time(), None
+        for entry in self._open.values():
+            node = entry.node
+            if entry.answer is not None or node in self._at or node not in self._site.nodes:
+                continue
+            if self.costs(node):
+                continue
+            left = max(self._due.get(node, 0.0) - now, _SOON_S if self._supervisor.at_work(node) else 0.0)
+            if left <= 0:
+                self._at.add(node)
+                group.create_task(self._contained(entry))
+            else:
+                quiet = left if quiet is None else min(quiet, left)
+        return quiet
 
     def _allowed(self, entry: ToAsk) -> bool:
-        if entry.costly:
-            return True
+        """Whether its application may be restarted for it; an attempt that waits for this would do so, too."""
         told = self._remembered.get(entry.node)
-        return self._supervisor.holds(entry.node) or (told is not None and told.unsettled)
+        return entry.costly or entry.node in self._gated or (told is not None and told.unsettled)
 
     def _restarts(self, node: str) -> bool:
         try:
@@ -212,8 +224,8 @@ class Asker:
         images = tuple(each.image for found in candidates.values() for each in found)
         allowed = ProbeCost.RESTARTS_APPLICATION if self._allowed(entry) else node_type.declaration.probe_cost
         async with site.leases.hold(site.channel(node), f"a look at {node}"):
-            if any(record.node == node and record.touched for record in self._supervisor.records()):
-                return
+            if self._supervisor.at_work(node) is not None:
+                raise AtWork(f"an attempt is at work on {node}")
             seen = await look(site, node, allowed, (*images, *await self._own(node, components)))
         if seen.role in (Role.SILENT, Role.UNKNOWN, Role.ASLEEP):
             raise NoAnswer(f"{node} does not answer")
@@ -295,7 +307,8 @@ class Asker:
             replace(part, known_good=part.known_good or finding.way_on.get(part.component.id))
             for part in record.parts
         )
-        await self._supervisor.amend(advance.found_begun(record, parts))
+        if not await self._supervisor.amend(advance.found_begun(record, parts)):
+            raise AtWork(f"the attempt on {record.node} is being made ready")
 
     async def _wounded(self, node: str, seen: Seen, finding: Finding, components: list[Component]) -> None:
         """A node that runs nothing, and an end of ours that says so: recovery does the rest."""
@@ -343,6 +356,14 @@ class NoAnswer(TenderError):
 
     code = "node-silent"
     remedy = "Check its power and its cable; it is asked again by itself."
+    retryable = True
+
+
+class AtWork(TenderError):
+    """An attempt has the node just now."""
+
+    code = "node-busy"
+    remedy = "It is asked again by itself."
     retryable = True
 
 

@@ -143,7 +143,10 @@ class StateKeeping:
 
     async def _gather(self) -> None:
         async with self._gathering:
-            await self._sources.gather()
+            try:
+                await self._sources.gather()
+            except Exception:  # what could not be gathered is lacking, and nodes are asked all the same
+                log.exception("releases could not be gathered")
         self.asker.ready = True
         self.asker.wake()
 

@@ -54,6 +54,12 @@ class Unattended:
                 )
                 log.warning("not exported: %s", error.message)
                 await asyncio.sleep(min(_RETRY_S, every))
+            except Exception:  # nodes are updated all the same
+                self.trouble = Reason(
+                    "export-failed", "The state was not exported: see the log.", "Report it."
+                )
+                log.exception("not exported")
+                await asyncio.sleep(min(_RETRY_S, every))
             else:
                 self.trouble = None
                 await asyncio.sleep(every)

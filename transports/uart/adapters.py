@@ -8,6 +8,7 @@ a root hub is ``usb1``; udev's 60-serial.rules for the stable names.
 
 import os
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,12 +53,25 @@ class Adapter:
         return " ".join(parts)
 
 
+def adapters_of(
+    ports: Iterable[Path], *, sysfs: Path = SYSFS, names: Path = NAMES
+) -> dict[Path, Adapter | None]:
+    """The adapter behind each port, or None if there is no such port; it reads a few small files of each."""
+    by_path, by_id = _names(names / "by-path"), _names(names / "by-id")
+    return {port: _adapter(Path(os.path.realpath(port)), sysfs, by_path, by_id) for port in ports}
+
+
 def adapter_of(port: Path, *, sysfs: Path = SYSFS, names: Path = NAMES) -> Adapter | None:
-    """The adapter behind a port, or None if there is no such port; it reads a few small files."""
-    device = Path(os.path.realpath(port))
+    """The same for one port."""
+    return adapters_of([port], sysfs=sysfs, names=names)[port]
+
+
+def _adapter(
+    device: Path, sysfs: Path, by_paths: Mapping[Path, str], by_ids: Mapping[Path, str]
+) -> Adapter | None:
     if not device.exists():
         return None
-    by_path, by_id = _name(names / "by-path", device), _name(names / "by-id", device)
+    by_path, by_id = by_paths.get(device), by_ids.get(device)
     if device.is_relative_to(_PTY):
         return Adapter("pty", str(device), by_path=by_path, by_id=by_id)
     tty = sysfs / "class" / "tty" / device.name / "device"
@@ -91,13 +105,12 @@ def hub_of(position: str) -> str | None:
     return above if dot else f"usb{position.partition('-')[0]}"
 
 
-def _name(folder: Path, device: Path) -> str | None:
-    """The stable name that leads to the device; the last in order, since udev keeps older ones beside it."""
+def _names(folder: Path) -> dict[Path, str]:
+    """The stable name by device; the last in order, since udev keeps older ones beside it."""
     try:
-        found = [each for each in sorted(folder.iterdir()) if Path(os.path.realpath(each)) == device]
+        return {Path(os.path.realpath(each)): str(each) for each in sorted(folder.iterdir())}
     except OSError:
-        return None
-    return str(found[-1]) if found else None
+        return {}
 
 
 def _text(file: Path) -> str | None:

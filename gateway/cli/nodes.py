@@ -119,7 +119,7 @@ def _nodes(arguments: argparse.Namespace) -> int:
     asked += [("no_known_good", "true")] if arguments.no_known_good else []
     nodes = client(arguments).find("nodes", asked)
     if arguments.json:
-        print_json(nodes)
+        print_json([_aged(node) for node in nodes])
         return 0
     print_table(
         ("node", "profile", "state", "runs", "verified", "rollback", "attempt"),
@@ -238,7 +238,7 @@ def _explain(arguments: argparse.Namespace) -> int:
             return 0
         raise
     if arguments.json:
-        print_json(explanation)
+        print_json({**explanation, "node": _aged(explanation["node"])})
         return 0
     print(explanation["summary"])
     for gate in explanation["gates"]:
@@ -270,10 +270,15 @@ def _explain(arguments: argparse.Namespace) -> int:
 def tell(node: dict[str, Any], *, as_json: bool) -> int:
     """One node in full."""
     if as_json:
-        print_json(node)
+        print_json(_aged(node))
     else:
         print_facts(_facts(node))
     return 0
+
+
+def _aged(node: dict[str, Any]) -> dict[str, Any]:
+    """With the age of what is said of its firmware, in seconds: as sure as the clocks were and are."""
+    return {**node, "age_s": text.seconds_ago(node["verified_at"])}
 
 
 def _facts(node: dict[str, Any]) -> list[tuple[str, str]]:

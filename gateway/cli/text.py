@@ -44,11 +44,19 @@ STYLES = {
 """Colours of states and outcomes."""
 
 
+def seconds_ago(stamp: dict[str, Any] | None, now: float | None = None) -> float | None:
+    """How long ago, as a number; None for never."""
+    if stamp is None:
+        return None
+    stamped: float = stamp["unix_ms"] / 1000
+    return max(0.0, (time.time() if now is None else now) - stamped)
+
+
 def age(stamp: dict[str, Any] | None, now: float | None = None) -> str:
     """How long ago; ``~`` before what a clock said that was not synchronised, ``-`` for never."""
-    if stamp is None:
+    seconds = seconds_ago(stamp, now)
+    if stamp is None or seconds is None:
         return "-"
-    seconds = max(0.0, (time.time() if now is None else now) - stamp["unix_ms"] / 1000)
     for below, unit, size in _AGES:
         if seconds < below:
             return f"{'' if stamp['synchronised'] else '~'}{int(seconds // size)} {unit}"

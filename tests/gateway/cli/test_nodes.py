@@ -48,6 +48,8 @@ async def test_many_nodes_are_looked_at_and_it_is_said_who_was_left_out(tender: 
     listed = (await tender("nodes", "--on", OLD, "--json")).json
     assert [node["name"] for node in listed] == ["s1", "s2"]
     assert [line.split()[0] for line in (await tender("nodes", "--on", f"not:{OLD}")).lines[1:]] == ["r1"]
+    assert all(0 <= node["age_s"] < 600 for node in listed)
+    assert (await tender("node", "r1", "--json")).json["age_s"] is None
     table = (await tender("nodes", "--where", "hall=3")).lines
     assert len(table) == 2
     assert " ago" in table[1]

@@ -175,7 +175,7 @@ class Asker:
         return quiet
 
     def _allowed(self, entry: ToAsk) -> bool:
-        """Whether its application may be restarted for it; an attempt that waits for this would do so, too."""
+        """Whether its application may be restarted for it; an attempt that waits would do so, too."""
         told = self._remembered.get(entry.node)
         return entry.costly or entry.node in self._gated or (told is not None and told.unsettled)
 

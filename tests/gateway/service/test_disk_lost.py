@@ -19,6 +19,8 @@ from tests.gateway.service.test_state import Vault
 from tests.matrix.guard import Node, flash_of
 from transports.virtual.clock import run_virtual
 
+pytestmark = pytest.mark.matrix
+
 SENSORS = [f"s{number}" for number in range(10)]
 RELAYS = [f"r{number}" for number in range(10)]
 FLEET = {**dict.fromkeys(SENSORS, SENSOR), **dict.fromkeys(RELAYS, RELAY)}

@@ -67,12 +67,16 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("trace", "what passed on a node's link", "gateway.cli.trace"),
             Command("doctor", "look for what is wrong here, and say what to do", "gateway.cli.doctor"),
             Command("support-bundle", "what to send to the vendor, without secrets", "gateway.cli.bundle"),
-            Command("drain", "begin nothing new, and tell when the plug may be pulled", "gateway.cli.standing"),
+            Command(
+                "drain", "begin nothing new, and tell when the plug may be pulled", "gateway.cli.standing"
+            ),
             Command("undrain", "begin updates again", "gateway.cli.standing"),
             Command("data", "say that a node's own data was heard", "gateway.cli.standing"),
             Command("links", "who has which link, and whose fault it is if one is dead", "gateway.cli.links"),
             Command("lease", "keep Tender off a link, for your own software or hands", "gateway.cli.links"),
-            Command("state", "export and import what the gateway knows, or find it out anew", "gateway.cli.state"),
+            Command(
+                "state", "export and import what the gateway knows, or find it out anew", "gateway.cli.state"
+            ),
             Command("config", "every value of the configuration, and where it is from", "gateway.cli.config"),
             Command("profiles", "check, list and show device profiles", "gateway.cli.profiles"),
             Command("flashers", "list the flashers and what they can do", "gateway.cli.flashers"),

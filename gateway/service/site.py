@@ -66,7 +66,7 @@ class Site:
 
     def channel(self, node: str) -> str:
         """What a lease of this node's link is for: one port has one, by whatever names it is configured."""
-        return channel_of(self.link(node))
+        return channel_of(self.nodes[node].spec)
 
     def counters(self, node: str) -> LinkCounters:
         """Where what passes between us and a node is counted."""

@@ -373,3 +373,16 @@ async def test_a_node_that_does_not_answer_is_told_from_a_cable(bench: Bench) ->
         assert (await running.gateway.links.diagnose("s2")).culprit.value == "nothing"
         explained = await running.gateway.explain("s1")
         assert explained.finding == found
+
+
+@virtual
+async def test_a_node_whose_profile_is_gone_keeps_no_link_from_being_shown_or_leased(bench: Bench) -> None:
+    bench.node("s1")
+    bench.node("s2", link="memory:s1")
+    bench.tables["s2"]["profile"] = "nowhere"
+    async with bench.gateway() as running:
+        explained = await running.gateway.explain("s2")
+        assert explained.finding is not None
+        (link,) = await running.gateway.links.links()
+        assert [node.name for node in link.nodes] == ["s1", "s2"]
+        assert (await running.gateway.links.lease(LeaseRequest("s2", 60.0, "ann"))).who == "ann"

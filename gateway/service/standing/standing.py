@@ -43,7 +43,7 @@ class Standing:
         self._news = asyncio.Event()
         self.drainage = Drain(site.journal, ended=undrained)
         self.lacking = Degraded(
-            site.journal, site.config.state, self.drainage.lost, busy=lambda: supervisor.depth > 0
+            site.journal, site.config.state, self.drainage.lost, busy=lambda: bool(supervisor.turns.busy)
         )
         supervisor.drained = self._held
         site.journal.listen(self._told)

@@ -69,6 +69,9 @@ SHARED = {
 """Codes that several errors share, and the one meaning that they have."""
 
 SPELLED = {
+    "link-adapter": ("The adapter of a link is at fault.", "`tender links LINK` tells by which facts."),
+    "link-cable": ("The cable of a link is at fault.", "`tender links LINK` tells by which facts."),
+    "link-gateway": ("The gateway itself keeps a link from carrying.", "`tender links LINK` tells why."),
     "not-in-a-release": ("What the node runs is in no release here.", "Add its release, or a baseline."),
     "runs-nothing": ("The node answers, and runs no firmware.", "Deploy a release to it."),
     "bug": (

@@ -194,9 +194,11 @@ class Concerns:
         for link in self._faulty():
             finding = link.finding
             text = f"{finding.message.rstrip('.')} ({listed(list(_concerned(link)))}).  {finding.remedy}"
-            yield Concern(
-                Level.BROKEN, f"link-{finding.culprit}", text.strip(), f"tender links {finding.link}"
-            )
+            code = "link-cable" if finding.culprit is Culprit.CABLE else "link-gateway"
+            if finding.culprit is Culprit.ADAPTER:
+                code = "link-adapter"
+            show = f"tender links {finding.link}"
+            yield Concern(Level.BROKEN, code, text.strip(), show, subject=f"the link {finding.link}")
 
     def _faulty(self) -> list[LinkView]:
         return [link for link in self._links if link.finding.culprit in _OF_THE_LINK]

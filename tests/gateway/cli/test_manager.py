@@ -92,7 +92,7 @@ async def test_a_service_whose_journal_hangs_is_not_alive(
         await manager.until("WATCHDOG=1")
         other = sqlite3.connect(tmp_path / "state" / "journal.sqlite", isolation_level=None, timeout=30)
         other.execute("BEGIN IMMEDIATE")
-        asking = asyncio.create_task(tender("drain"))  # something that has to be written
+        asking = asyncio.ensure_future(tender("drain"))  # something that has to be written
         await manager.silence()
         other.execute("ROLLBACK")
         other.close()

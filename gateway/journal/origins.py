@@ -12,7 +12,6 @@ from gateway.journal.book import Book
 from gateway.journal.told import Told
 from gateway.model.records import Target
 
-
 TO_REMEMBER = "rebuild-to-remember"
 """The named value that says that the broker has still to be asked what it remembers."""
 

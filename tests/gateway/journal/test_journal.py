@@ -19,7 +19,7 @@ from gateway.attempt.steps import Finish
 from gateway.attempt.telling import done_told, phase_told
 from gateway.journal import Database, Journal, compaction
 from gateway.journal.database import APPLICATION_ID, migrations
-from gateway.journal.errors import JournalError, JournalFull, JournalTooNew
+from gateway.journal.errors import JournalDiskError, JournalError, JournalFull, JournalTooNew
 from gateway.journal.journal import Told
 from gateway.model.nodes import Place
 from gateway.model.outcomes import Outcome, Phase
@@ -420,7 +420,7 @@ async def test_a_full_disk_is_named_loses_nothing_and_is_over_when_there_is_room
         cwd=root,
     )
     said = json.loads(done.stdout)
-    assert said["code"] == JournalFull.code
+    assert said["code"] == JournalDiskError.code, "a file that may not grow is an error to SQLite"
     assert said["told"] > 5
     assert said["during"] == said["told"], "it can still be read"
     journal = await _opened(path)

@@ -19,7 +19,7 @@ from gateway.attempt.steps import Finish
 from gateway.attempt.telling import done_told, phase_told
 from gateway.journal import Database, Journal, compaction
 from gateway.journal.database import APPLICATION_ID, migrations
-from gateway.journal.errors import JournalDiskError, JournalError, JournalFull, JournalTooNew
+from gateway.journal.errors import JournalDiskError, JournalError, JournalTooNew
 from gateway.journal.journal import Told
 from gateway.model.nodes import Place
 from gateway.model.outcomes import Outcome, Phase

@@ -47,7 +47,8 @@ class DeploymentPolicy:
     """How a deployment goes about it; None takes the configuration's or the profile's value."""
 
     no_rollback: str | None = None
-    """``refuse`` or ``allow`` nodes that cannot go back; ``canary-only``: one of a type until it is proved."""
+    """``refuse`` or ``allow`` nodes that cannot go back; ``canary-only``: one of a type until it is
+    proved."""
     soak: float | None = None
     soak_after: float | None = None
     deadline_s: float | None = None

@@ -54,8 +54,8 @@ EVENT_KINDS: dict[str, str] = {
     "deployment.accepted": "A deployment was taken; data: release, nodes, revision, asked_by, trust.",
     "deployment.refused": "A deployment was not taken; data: code, message, remedy, revision.",
     "deployment.done": "Every attempt of a deployment has ended; data: outcomes (count by outcome).",
-    "rollout.stopped": "A rollout stopped by itself; data: release, code, message, remedy, profile, nodes (that "
-    "did not succeed), finishing (nodes), waiting (attempts).",
+    "rollout.stopped": "A rollout stopped by itself; data: release, code, message, remedy, profile, nodes "
+    "(that did not succeed), finishing (nodes), waiting (attempts).",
     "rollout.paused": "Nothing new is begun, of a deployment or, without one, of everything; data: by, why, "
     "finishing (nodes).",
     "rollout.resumed": "A pause, or a stop, was ended; data: by, forgiven (nodes that count no longer).",
@@ -249,7 +249,7 @@ class DeploymentView:
     nodes: tuple[str, ...] = ()
     outcomes: Mapping[str, int] = field(default_factory=dict)
     created: Stamp | None = None
-    rollout: RolloutView = RolloutView()
+    rollout: RolloutView = field(default_factory=RolloutView)
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,3 +214,25 @@ async def test_data_is_counted_for_nodes_that_are_known(bench: Bench) -> None:
         assert view.count == 13
         assert view.per_minute == pytest.approx(2.0, rel=0.1)
         assert replace(view, count=0).last is not None
+
+
+@virtual
+async def test_what_does_not_fit_the_stop_budget_goes_on_at_the_next_start(bench: Bench) -> None:
+    node = bench.node("relay", RELAY)
+    bench.lines.lines["relay"] = MemoryLine(node, baud=2400)
+    bench.settings["stop_budget"] = 0.5
+    loop = asyncio.get_running_loop()
+    async with bench.gateway() as running:
+        await stocked(bench, running)
+        await running.deploy(all_at_once=True)
+        await running.until(lambda: running.gateway.supervisor.exposed)
+        begun = loop.time()
+        await running.gateway.stop()
+        assert loop.time() - begun < 3.0
+        (record,) = await running.records()
+        assert record.touched
+        assert not record.done
+    async with bench.gateway() as running:
+        assert not (await running.gateway.status()).safe_to_power_off
+        assert outcomes(await running.ended()) == ["succeeded"]
+        assert runs(bench, "relay", RELAY, NEW)

@@ -139,7 +139,7 @@ async def namespace(place: Place, mounts: str) -> AsyncIterator[Inside]:
         yield inside
     finally:
         holder.kill()
-        await holder.wait()
+        await holder.communicate()
 
 
 @asynccontextmanager

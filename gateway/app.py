@@ -114,9 +114,7 @@ async def make_site(
     )
 
 
-async def serve(
-    config: Config, *, manager: ServiceManager | None = None, first_look_s: float = 5.0
-) -> int:
+async def serve(config: Config, *, manager: ServiceManager | None = None, first_look_s: float = 5.0) -> int:
     """Run the service until it is asked to stop; the answer is the exit code."""
     manager = manager or ServiceManager()
     stop = asyncio.Event()

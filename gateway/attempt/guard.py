@@ -6,7 +6,7 @@ that has no name is the plugin's bug: named so, and judged like any interruption
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import TypeVar
 
 from flashers.api import Stalled
@@ -69,6 +69,8 @@ class Guard:
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task}, timeout=_LET_GO_S)
+            if isinstance(work, Coroutine) and task.done():
+                work.close()  # one that was cancelled at once was never begun
             if task.done() and not task.cancelled():
                 task.exception()  # whoever ended us does not want it; it counts as retrieved
 

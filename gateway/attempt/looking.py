@@ -114,9 +114,7 @@ class Looker:
     async def _identify(self, seen: Seen) -> None:
         if self._around.keeper is not None:
             rule, touched = self._around.node_type.profile.identity, self._ledger.record.touched
-            await identify(
-                self._session, self._flasher, rule, seen, self._around.keeper, touched=touched
-            )
+            await identify(self._session, self._flasher, rule, seen, self._around.keeper, touched=touched)
 
     async def _probe(self) -> Seen:
         targets = [

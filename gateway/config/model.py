@@ -128,7 +128,7 @@ class NodeTable(_Table):
     labels: dict[Name, str] = {}
     """Words to select it by."""
     ladder: Annotated[tuple[AnyStep, ...], AfterValidator(distinct)] | None = None
-    """What may be done to it from outside when it does not answer, from mild to hard; the profile's if left out."""
+    """What may be done to it from outside when it is silent, from mild to hard; the profile's if left out."""
 
     @property
     def spec(self) -> LinkSpec:

@@ -81,8 +81,8 @@ EVENT_KINDS: dict[str, str] = {
     "place, by.",
     "gateway.started": "The service began; data: version, unsigned_allowed, resumed (open attempts).",
     "config.changed": "The service began with another configuration than last time; data: before, after "
-    "(digests, which do not cover secrets), changed (key, before, after, at most 50 of them), more (keys that "
-    "are left out).",
+    "(digests, which do not cover secrets), changed (key, before, after, at most 50 of them), more (keys "
+    "that are left out).",
     "gateway.stopping": "The service ends on request; data: open (attempts).",
     "gateway.draining": "Nothing new is begun from now on; data: by, for_s (absent until it is undone).",
     "gateway.undrained": "Attempts are begun again; data: by (nobody where its time was over).",
@@ -90,9 +90,10 @@ EVENT_KINDS: dict[str, str] = {
     "gateway.recovered": "It has it again; data: code.",
     "journal.lost": "The journal was damaged, and begun anew; data: kept (the damaged file), message, "
     "remembered (open attempts that were still in memory).",
-    "rescue.step": "Something was done to a node from outside, since it did not answer or somebody asked; data: "
-    "step, kind, effect (`reset` or `power`), result (`answered`, `silent`, `done`, `failed`, `interrupted`), "
-    "affects (other nodes that were hit), by, seconds, and code, message, remedy if it failed.",
+    "rescue.step": "Something was done to a node from outside, since it did not answer or somebody asked; "
+    "data: step, kind, effect (`reset` or `power`), result (`answered`, `silent`, `done`, `failed`, "
+    "`interrupted`), affects (other nodes that were hit), by, seconds, and code, message, remedy if it "
+    "failed.",
     "rescue.exhausted": "A node does not answer, and nothing more can be done from here; data: recoverable "
     "(`site-visit`), why, steps (step, result).",
     "link.leased": "The user's own software or people got a link; data: link, who, why, seconds, lease (its "
@@ -219,7 +220,7 @@ class NodeView:
     way_back: str = ""
     """What the rollback kind and ``reset_by`` mean together, as a sentence."""
     recoverable: str = ""
-    """``remote``, ``power-cycle`` or ``site-visit`` for a node that does not work; empty for one that does."""
+    """``remote``, ``power-cycle`` or ``site-visit`` for a node that does not work, else empty."""
     recoverable_why: str = ""
 
 

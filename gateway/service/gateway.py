@@ -75,9 +75,9 @@ class Gateway:
         self.rescue.looked_after_by(self.recovery)
         self.standing = Standing(site, self.supervisor, undrained=self.recovery.wake)
         site.journal.remember = lambda: site.inventory.memory(self._deployments.texts())
-        self.seeing = Seeing(site, self.supervisor, self.status, lambda: self.links.links())
         self.upstream_state: Callable[[], str] = lambda: "none"
-        self.links = Links(site, self.supervisor, upstream=lambda: self.upstream_state())
+        self.links = Links(site, self.supervisor, upstream=self._upstream_state_now)
+        self.seeing = Seeing(site, self.supervisor, self.status, self.links.links)
         self._started: Stamp | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._taking = asyncio.Lock()
@@ -387,6 +387,9 @@ class Gateway:
     def watch(self) -> AsyncIterator[Event | Progress]:
         """Everything from now on, as it happens."""
         return self.watchers.watch()
+
+    def _upstream_state_now(self) -> str:
+        return self.upstream_state()
 
     async def command_refused(self, verb: str, code: str, message: str, remedy: str) -> None:
         """Tell upstream that something it asked was not understood."""

@@ -59,6 +59,8 @@ class _Open:
     gates: tuple[Reason, ...] = ()
     not_before: float = 0.0
     aside: Trouble | None = None
+    ending: bool = False
+    """Its end is being written; nothing else may be."""
 
 
 _Work = Callable[[_Open], Coroutine[None, None, None]]
@@ -140,7 +142,7 @@ class Supervisor:
         One that waits untouched ends as ``untouched`` says, else as the reason does.
         """
         entry = self._open.get(attempt_id)
-        if entry is None:
+        if entry is None or entry.ending:
             return
         if entry.runner is not None:
             await entry.runner.ask_cancel(reason, by)
@@ -163,7 +165,7 @@ class Supervisor:
     async def amend(self, record: Record) -> bool:
         """More is known of an attempt that waits than its record said; False if it does not wait any more."""
         entry = self._open.get(record.id)
-        if entry is None or entry.task is not None:
+        if entry is None or entry.task is not None or entry.ending:
             return False
         await self._site.inventory.save(record)
         entry.record, entry.exposed = record, exposure.opened(record)
@@ -270,7 +272,7 @@ class Supervisor:
         for _, entry in sorted(self._open.items()):
             first = entry.record.node not in busy_nodes
             busy_nodes.add(entry.record.node)
-            if entry.task is not None or entry.aside is not None:
+            if entry.task is not None or entry.aside is not None or entry.ending:
                 continue
             try:
                 await self._give_turn(entry, first=first)
@@ -306,9 +308,17 @@ class Supervisor:
         else:
             self._try_link(entry)
         if entry.gates and entry.record.phase is Phase.QUEUED:
-            waiting = replace(entry.record, phase=Phase.WAITING)
+            await self._say_that_it_waits(entry)
+
+    async def _say_that_it_waits(self, entry: _Open) -> None:
+        queued = entry.record
+        entry.record = waiting = replace(queued, phase=Phase.WAITING)
+        try:
             await self._site.inventory.save(waiting, (phase_told(waiting),))
-            entry.record = waiting
+        except TenderError:
+            if entry.record is waiting:  # and nobody has gone on from there
+                entry.record = queued
+            raise
 
     def _limit(self, entry: _Open) -> Reason | None:
         """Why no more nodes may be under way now: of the gateway, or of this deployment."""
@@ -445,7 +455,25 @@ class Supervisor:
 
     async def _end_untouched(self, entry: _Open, step: Finish, record: Record | None = None) -> None:
         """End an attempt whose node was never asked."""
-        record, inventory = record or entry.record, self._site.inventory
+        record = record or entry.record
+        # Whatever was about to be written of it must not come after its end.
+        entry.ending = True
+        try:
+            await self._leave(entry)
+            await self._write_end(entry, step, record)
+        except BaseException:
+            entry.ending = False
+            self._wake.set()
+            raise
+        await self._gone(entry)
+
+    async def _leave(self, entry: _Open) -> None:
+        if entry.task is not None and entry.task is not asyncio.current_task():
+            entry.task.cancel()
+            await asyncio.wait([entry.task])
+
+    async def _write_end(self, entry: _Open, step: Finish, record: Record) -> None:
+        inventory = self._site.inventory
         seen = inventory.seen(record.node)
         # Of a wounded node the last look may be from before it was written.
         known = seen is not None and inventory.wound(record.node) is None
@@ -453,9 +481,6 @@ class Supervisor:
         ended = advance.finish(record, step, last, at=self._site.clock())
         await inventory.save(ended, (done_told(ended),))
         entry.record = ended
-        if entry.task is not None and entry.task is not asyncio.current_task():
-            entry.task.cancel()
-        await self._gone(entry)
 
     async def _gone(self, entry: _Open) -> None:
         self._open.pop(entry.record.id, None)

@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 from flashers.api import LinkFrame
 from flashers.stk500 import PLUGIN, codec
 from flashers.stk500.params import Stk500Params
+from flashers.stk500.parts import Loader
 
 PAGE = bytes(range(128))
 
 
 def said(*frames: LinkFrame) -> list[str]:
     assert PLUGIN.describe is not None
-    describe = PLUGIN.describe(Stk500Params(part="atmega328p", loader="optiboot"))
+    describe = PLUGIN.describe(Stk500Params(part="atmega328p", loader=Loader.OPTIBOOT))
     return [text for frame in frames for text in describe(frame)]
 
 

@@ -337,6 +337,8 @@ async def test_what_is_said_of_a_wounded_node_is_not_what_it_was_before(bench: B
         await running.deploy("d2", "r1", version=NEWER)
         (last,) = [record for record in await running.records("r1") if record.deployment == "d2"]
         await running.gateway.cancel(str(last.id), asked_by="test")
+        # One that has just got its link ends a moment later.
+        await running.until(lambda: running.gateway.supervisor.record(last.id) is None)
         cancelled = await running.gateway.attempt(last.id)
         assert cancelled.view.outcome is Outcome.CANCELLED
         assert cancelled.view.after == {"app": None}, "it is half-written: nobody knows what it runs"

@@ -7,8 +7,8 @@ integrator what to write into a profile.
 
 from collections.abc import Mapping
 
-from flashers.api import Flasher as FlasherContract
 from flashers.api import Describe, FlasherPlugin, Session, VirtualSetup
+from flashers.api import Flasher as FlasherContract
 from flashers.api import VirtualNode as VirtualNodeContract
 from flashers.mcuboot_smp.declare import declare
 from flashers.mcuboot_smp.image import parse

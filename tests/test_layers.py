@@ -34,6 +34,8 @@ PLACES_OF_LIBRARIES = {
     "serial": ("transports.uart",),
     "bleak": ("transports.ble",),
     "bleak_retry_connector": ("transports.ble",),
+    # A host of our own over HCI, and the virtual air at its other end.
+    "bumble": ("transports.ble", "transports.virtual.air"),
     "bellows": ("transports.zigbee",),
     "zigpy": ("transports.zigbee", "flashers.zigbee_ota"),
     "zigpy_znp": ("transports.zigbee",),
@@ -60,6 +62,7 @@ LATE = frozenset(
         "aiomqtt",
         "bellows",
         "bleak",
+        "bumble",
         "cryptography",
         "gpiod",
         "paho",

@@ -70,6 +70,13 @@ class LinkLost(LinkError):
     code = "link-lost"
 
 
+class NodeUnreachable(LinkNotFound):
+    """The adapter works, and the node is not there: asleep, without power, or out of reach."""
+
+    code = "node-unreachable"
+    remedy = "Bring it closer, wake it, or give it power."
+
+
 class LinesUnsupported(LinkError):
     """This link has no modem lines (DTR, RTS)."""
 

@@ -36,6 +36,11 @@ class GattLink(Protocol):
         """The address that the node has in its present role."""
         ...
 
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is known to be gone."""
+        ...
+
     def has(self, characteristic: str) -> bool:
         """Whether the node's table, read anew at this connection, has it."""
         ...

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from flashers.api.data import Identity
 from flashers.api.words import ResetKind, Role
-from transports.links import ByteLink
+from transports.gatt import GattLink
+from transports.links import ByteLink, Medium
 
 
 class Console(Protocol):
@@ -45,6 +46,22 @@ class Session(Protocol):
     @property
     def address(self) -> str | None:
         """The node's address on a shared link."""
+        ...
+
+    @property
+    def medium(self) -> Medium:
+        """What kind of link leads to the node: bytes (:meth:`open`) or GATT (:meth:`connect`)."""
+        ...
+
+    async def connect(self, role: Role = Role.APP) -> GattLink:
+        """The same for a node behind a radio: the connection to it in this role.
+
+        A connection that was lost, or leads to the node in another role, is made anew.
+
+        Raises:
+            BadLink: the node is not behind a radio.
+            LinkError: it cannot be reached.
+        """
         ...
 
     async def open(self, role: Role = Role.APP) -> ByteLink:

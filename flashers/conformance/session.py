@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 
 from flashers.api import Identity, ResetKind, Role
 from transports.console import Console as Lines
-from transports.errors import LinesUnsupported, LinkError
-from transports.links import ByteLink
+from transports.errors import BadLink, LinesUnsupported, LinkError
+from transports.gatt import GattLink
+from transports.links import ByteLink, Medium
 from transports.tap import TappedLink
 
 PULSE = 0.05
@@ -25,7 +26,13 @@ class BenchSession:
     link, ``identities`` and ``notes`` what was expected and noted.
     """
 
-    def __init__(self, open_link: Callable[[], Awaitable[ByteLink]], *, node: str = "node-1") -> None:
+    def __init__(
+        self,
+        open_link: Callable[[], Awaitable[ByteLink]],
+        *,
+        node: str = "node-1",
+        radio: Callable[[], Awaitable[GattLink]] | None = None,
+    ) -> None:
         self.node = node
         self.address: str | None = None
         self.opens = 0
@@ -38,6 +45,29 @@ class BenchSession:
         self.console = Lines()
         self._open_link = open_link
         self._link: TappedLink | None = None
+        self._radio = radio
+        self._gatt: GattLink | None = None
+
+    @property
+    def medium(self) -> Medium:
+        """As in the contract."""
+        return Medium.UART if self._radio is None else Medium.BLE
+
+    async def connect(self, role: Role = Role.APP) -> GattLink:
+        """As in the contract."""
+        del role
+        if self._radio is None:
+            raise BadLink(f"{self.node} is not behind a radio")
+        if self._gatt is None or self._gatt.lost:
+            await self._hang_up()
+            self.opens += 1
+            self._gatt = await self._radio()
+        return self._gatt
+
+    async def _hang_up(self) -> None:
+        link, self._gatt = self._gatt, None
+        if link is not None:
+            await link.aclose()
 
     async def open(self, role: Role = Role.APP) -> ByteLink:
         """As in the contract."""
@@ -61,6 +91,7 @@ class BenchSession:
         link, self._link = self._link, None
         if link is not None:
             await link.aclose()
+        await self._hang_up()
 
     def expect(self, identity: Identity) -> None:
         """As in the contract; whoever answers is welcome."""

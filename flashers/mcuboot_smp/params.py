@@ -57,7 +57,7 @@ class SmpParams(Params):
     """Pieces of the image are multiples of this, so that no flash write is cut."""
     line_length: Annotated[int, Field(ge=32, le=4096)] = 127
     """The longest line of the node's console, newline included."""
-    buf_size: Annotated[int, Field(ge=96, le=16384)] | None = None
+    buf_size: Annotated[int, Field(ge=112, le=16384)] | None = None
     """The largest message, where the node's own answer is wrong or missing."""
     buf_count: Annotated[int, Field(ge=1, le=64)] | None = None
     """Requests that the node can hold, where its own answer is wrong or missing."""

@@ -11,15 +11,12 @@ from typing import Any
 
 import cbor2
 
-from flashers.mcuboot_smp.codec import Group, ImageCommand, Op, max_packet
+from flashers.mcuboot_smp.codec import Group, ImageCommand, Op
 from flashers.mcuboot_smp.codec.messages import HEADER, VERSION_2
 from flashers.mcuboot_smp.params import SmpParams
+from flashers.mcuboot_smp.wire import Wire
 
-FRAMING = 4
-"""Bytes of a node's buffer that the console's length and checksum take."""
-SMALL_LINES = 2
-"""Lines of a message that every server takes, whatever its buffers."""
-_FIRST_OVERHEAD = 49
+_FIRST_OVERHEAD = 61
 """CBOR of a first request beside image number and data: the map, ``len``, ``off``, ``sha``, two keys."""
 _IMAGE_OVERHEAD = 7
 _OVERHEAD = 19
@@ -39,15 +36,15 @@ class Buffers:
 class Pieces:
     """The requests that carry one image; ``largest`` is the size of the messages to use now."""
 
-    def __init__(self, data: bytes, image: int, buffers: Buffers, params: SmpParams) -> None:
+    def __init__(self, data: bytes, image: int, buffers: Buffers, params: SmpParams, wire: Wire) -> None:
         self.total = len(data)
         self._data = data
         self._image = {"image": image} if image else {}
         self._digest = hashlib.sha256(data).digest()
         self._alignment = params.alignment
-        small = max_packet(SMALL_LINES, params.line_length)
+        small = wire.small
         least = HEADER.size + _FIRST_OVERHEAD + _IMAGE_OVERHEAD + _LEAST_DATA
-        self.large = small if buffers.size is None else max(buffers.size - FRAMING, least)
+        self.large = small if buffers.size is None else max(buffers.size - wire.framing, least)
         self.small = min(small, self.large)
         self.largest = self.large
 

@@ -12,15 +12,14 @@ from typing import Any
 
 from flashers.api import NodeSilent, Session
 from flashers.mcuboot_smp.codec import (
-    ConsoleDecoder,
     Message,
     Op,
-    encode_lines,
     encode_packet,
     said_no,
 )
 from flashers.mcuboot_smp.errors import SmpRefused
 from flashers.mcuboot_smp.params import SmpParams
+from flashers.mcuboot_smp.wire import wire_of
 from transports.errors import LinkLost
 
 TRIES = 3
@@ -35,7 +34,7 @@ class Requests:
     def __init__(self, session: Session, params: SmpParams) -> None:
         self.session = session
         self.params = params
-        self._decoder = ConsoleDecoder()
+        self.wire = wire_of(session, params)
         self._sequence: int | None = None
 
     def next_sequence(self) -> int:
@@ -56,8 +55,7 @@ class Requests:
         Raises:
             LinkError: the link cannot be opened, or was lost.
         """
-        link = await self.session.open()
-        await link.write(encode_lines(packet, self.params.line_length))
+        await self.wire.send(packet)
 
     async def receive(self, until: float) -> list[Message]:
         """The answers that come next, or none if the loop's clock reaches ``until`` first.
@@ -65,12 +63,11 @@ class Requests:
         Raises:
             LinkError: as for :meth:`send`.
         """
-        link = await self.session.open()
         clock = asyncio.get_running_loop().time
         try:
             async with asyncio.timeout_at(until):
                 while True:
-                    messages = self._decoder.receive_data(await link.read())
+                    messages = await self.wire.receive()
                     # A time-out cannot end a read that never has to wait: a flood is ended here.
                     if messages or clock() >= until:
                         return messages
@@ -102,8 +99,13 @@ class Requests:
         packet = encode_packet(request)
         silences = refusals = 0
         while silences < tries:
-            await self.send(packet)
-            answer = await self._answer_to(request, reply_timeout or self.params.reply_timeout)
+            try:
+                await self.send(packet)
+                answer = await self._answer_to(request, reply_timeout or self.params.reply_timeout)
+            except LinkLost:
+                if not self.wire.reconnects:
+                    raise
+                answer = None
             if answer is None:
                 silences += 1
                 continue

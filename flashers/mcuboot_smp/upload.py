@@ -64,7 +64,7 @@ class Upload:
     def __init__(self, requests: Requests, data: bytes, image: int, buffers: Buffers) -> None:
         self.requests = requests
         self.window = Window((buffers.count or 2) - 1)
-        self._pieces = Pieces(data, image, buffers, requests.params)
+        self._pieces = Pieces(data, image, buffers, requests.params, requests.wire)
         self._total = len(data)
         self._proved = self._pieces.large == self._pieces.small
         self._waiting: deque[_Sent] = deque()

@@ -14,8 +14,9 @@ from flashers.api import Console, Identity, IdentityChanged, ResetKind, Role
 from gateway.attempt.watched import WatchedLink
 from transports.console import Console as Lines
 from transports.counters import LinkCounters
-from transports.errors import LinesUnsupported, LinkError
-from transports.links import ByteLink, LinkSpec
+from transports.errors import BadLink, LinesUnsupported, LinkError
+from transports.gatt import GattLink
+from transports.links import ByteLink, LinkSpec, Medium
 from transports.recorder import FlightRecorder
 from transports.tap import TappedLink
 
@@ -67,6 +68,16 @@ class HostSession:
     def address(self) -> str | None:
         """The node's address on a shared link."""
         return self._spec.address
+
+    @property
+    def medium(self) -> Medium:
+        """What kind of link leads to the node."""
+        return self._spec.medium
+
+    async def connect(self, role: Role = Role.APP) -> GattLink:
+        """Links of bytes are all that this host opens."""
+        del role
+        raise BadLink(f"{self._spec} does not lead to a node behind a radio")
 
     async def open(self, role: Role = Role.APP) -> ByteLink:
         """The tapped link; opened anew if it was lost."""

@@ -19,7 +19,7 @@ from bleak.exc import BleakError
 from transports.ble.backend import CONNECT_S, Backend
 from transports.ble.errors import AdapterFull, AdapterHung, NodeNotHeard, PairingFailed
 from transports.ble.link import BleakLink
-from transports.errors import LinkError
+from transports.errors import NodeUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +225,7 @@ class Adapter:
         if self._learns and self.open_links:
             self.cap = max(1, len(self.open_links))
             log.warning("adapter=%s carries %d links, it seems", self.name, self.cap)
-        raise LinkError(f"{sighting.address} cannot be connected to: {trouble}") from trouble
+        raise NodeUnreachable(f"{sighting.address} cannot be connected to: {trouble}") from trouble
 
     # The adapter itself
 

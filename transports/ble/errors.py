@@ -1,9 +1,9 @@
 """What can go wrong between a radio and a node, as the rest of Tender knows it."""
 
-from transports.errors import LinkBusy, LinkDenied, LinkError, LinkNotFound
+from transports.errors import LinkBusy, LinkDenied, LinkError, LinkNotFound, NodeUnreachable
 
 
-class NodeNotHeard(LinkNotFound):
+class NodeNotHeard(NodeUnreachable):
     """No advertisement of the node was heard."""
 
     code = "ble-not-heard"

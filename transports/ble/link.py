@@ -53,6 +53,11 @@ class BleakLink:
         """As in the contract."""
         return str(self._client.address)
 
+    @property
+    def lost(self) -> bool:
+        """As in the contract."""
+        return self._lost or self._closed
+
     def has(self, characteristic: str) -> bool:
         """As in the contract."""
         return self._client.services.get_characteristic(characteristic) is not None

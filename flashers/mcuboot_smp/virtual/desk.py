@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from flashers.mcuboot_smp.codec import ConsoleDecoder, Message, encode_packet, max_packet
+from flashers.mcuboot_smp.codec.stream import PacketDecoder
 from flashers.mcuboot_smp.virtual.answers import Reply
 from flashers.mcuboot_smp.virtual.options import NodeOptions
+from flashers.mcuboot_smp.wire import CONSOLE_FRAMING
 
 _BUSY = 10
 """MGMT_ERR_EBUSY."""
@@ -79,20 +81,26 @@ class Desk:
         answer: Callable[[Message, Reply], None],
     ) -> None:
         self.asked = False
+        self._on_air = False
         self._options = options
         self._timers = timers
         self._counts = counts
         self._carry_out = carry_out
         self._answer = answer
-        self._decoder = ConsoleDecoder()
+        self._decoder: ConsoleDecoder | PacketDecoder = ConsoleDecoder()
         self._queue: deque[Message] = deque()
         self._outstanding = 0
         self._working = False
 
+    def on_air(self) -> None:
+        """What comes is no console: messages as values of a characteristic."""
+        self._on_air = True
+        self._decoder = PacketDecoder()
+
     def clear(self) -> None:
         """A restart: nothing waits any more."""
         self.asked = False
-        self._decoder = ConsoleDecoder()
+        self._decoder = PacketDecoder() if self._on_air else ConsoleDecoder()
         self._queue.clear()
         self._outstanding = 0
         self._working = False
@@ -107,8 +115,10 @@ class Desk:
                 self._take(message)
 
     def _fits(self, request: Message) -> bool:
-        lines = self._options.max_lines
-        return lines is None or len(encode_packet(request)) <= max_packet(lines)
+        size, lines = len(encode_packet(request)), self._options.max_lines
+        if size + (0 if self._on_air else CONSOLE_FRAMING) > self._options.buf_size:
+            return False
+        return lines is None or size <= max_packet(lines)
 
     def _take(self, request: Message) -> None:
         self._counts.requests += 1

@@ -16,10 +16,12 @@ from flashers.mcuboot_smp.virtual.answers import Reply
 from flashers.mcuboot_smp.virtual.bootloader import Bootloader, Running
 from flashers.mcuboot_smp.virtual.desk import Counts, Desk, Timers
 from flashers.mcuboot_smp.virtual.options import BadOption, NodeOptions
+from flashers.mcuboot_smp.virtual.radio import RadioFace
 from flashers.mcuboot_smp.virtual.recovery import RecoveryServer
 from flashers.mcuboot_smp.virtual.server import AppServer
 from flashers.mcuboot_smp.virtual.slots import Slots
 from flashers.sim import Behaviour, PowerCut, SimApp, read_app
+from transports.gatt import GattPeer
 from transports.links import Transmit
 
 
@@ -56,6 +58,7 @@ class VirtualMcubootNode:
         self._running: Mapping[int, Running] = {}
         self._server: AppServer | RecoveryServer | None = None
         self._transmit: Transmit | None = None
+        self._radio: RadioFace | None = None
         self._timers = Timers()
         self._desk = Desk(self.options, self._timers, self.counts, self._carry_out, self._answer)
         self._modem = (False, False)
@@ -111,6 +114,20 @@ class VirtualMcubootNode:
             self.counts.requests = 0
             self._boot()
 
+    # The air
+
+    def radio(self, name: str, address: str) -> GattPeer:
+        """The same node behind a radio instead of a line."""
+        self._desk.on_air()
+        self._radio = RadioFace(name, address, self.receive, self._timers.begin)
+        self._show()
+        return self._radio
+
+    def _show(self) -> None:
+        """Be on the air while something runs that answers; a start drops every connection."""
+        if self._radio is not None:
+            self._radio.appear(here=self._server is not None)
+
     # The line
 
     def attach(self, transmit: Transmit) -> None:
@@ -149,7 +166,11 @@ class VirtualMcubootNode:
             return None
 
     def _answer(self, request: Message, reply: Reply) -> None:
-        self._send(encode_lines(encode_packet(encode_answer(request, reply.body))))
+        packet = encode_packet(encode_answer(request, reply.body))
+        if self._radio is None:
+            self._send(encode_lines(packet))
+        elif not self.options.silent:
+            self._radio.answer(packet)
         if reply.restart:
             self._into_loader = reply.into_loader and self.params.mode is Mode.SERIAL_RECOVERY
             self._boot()
@@ -178,6 +199,7 @@ class VirtualMcubootNode:
             recovery = self.params.mode is Mode.SERIAL_RECOVERY or self.options.recovery
             self._server = RecoveryServer(self.bootloader) if recovery else None
             self.life = Life.LOADER if recovery else Life.DEAD
+            self._show()
             return
         apps = {image: read_app(one.body) for image, one in booted.items()}
         behaviours = {app.behaviour for app in apps.values() if app is not None}
@@ -212,6 +234,7 @@ class VirtualMcubootNode:
         except PowerCut:
             self._power_failed()
             return
+        self._show()
         self._send(f"fw {app.spoken_version if app else booted[0].image.version}\r\n".encode())
 
     def _leave_recovery(self) -> None:
@@ -229,3 +252,4 @@ class VirtualMcubootNode:
         self._desk.clear()
         self._running = {}
         self._server = None
+        self._show()

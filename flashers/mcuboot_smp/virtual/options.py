@@ -36,7 +36,7 @@ class NodeOptions(BaseModel):
     slot_pages: Annotated[int, Field(ge=2)] = Field(
         default=32, description="pages of a slot; the last one is the bootloader's"
     )
-    buf_size: Annotated[int, Field(ge=96)] = Field(default=384, description="bytes of a request's buffer")
+    buf_size: Annotated[int, Field(ge=112)] = Field(default=384, description="bytes of a request's buffer")
     buf_count: Annotated[int, Field(ge=1)] = Field(
         default=4, description="requests that the node holds; more are lost"
     )

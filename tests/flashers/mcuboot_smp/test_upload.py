@@ -82,7 +82,7 @@ async def test_the_profile_may_allow_less_than_the_node_claims() -> None:
 @given(
     size=st.integers(33, 5000),
     buf_count=st.integers(1, 6),
-    buf_size=st.integers(150, 1500),
+    buf_size=st.integers(200, 1500),
     faults=st.lists(
         st.sampled_from(["loss=0.05", "noise=0.0005", "duplicate@700:60;times=9", "delay@900=3;times=3"]),
         max_size=3,

@@ -97,7 +97,12 @@ class Inside:
             stdout=PIPE,
             stderr=PIPE,
         )
-        out, err = await process.communicate()
+        try:
+            out, err = await process.communicate()
+        except asyncio.CancelledError:
+            process.kill()
+            await process.communicate()
+            raise
         assert not good or process.returncode == 0, (command, out, err)
         return process.returncode or 0, out.decode()
 

@@ -265,10 +265,10 @@ class Oracle:
 
     def _phase(self, node: str, attempt: int, deployment: str | None, data: Mapping[str, Any]) -> None:
         facts, now = self.nodes[node], self.clock()
-        if data.get("phase") == "preparing" and facts.outcome != "wounded":
+        if data.get("phase") == "transferring" and facts.outcome != "wounded":
             why = self._may_begin(deployment) if deployment is not None else None
-            if why is not None and facts.phase in ("queued", "waiting"):
-                self.say("P7", node, f"attempt {attempt} begins, and {deployment} {why}")
+            if why is not None and facts.phase in ("queued", "waiting", "preparing"):
+                self.say("P7", node, f"attempt {attempt} touches it, and {deployment} {why}")
         if facts.attempt != attempt:
             if facts.attempt is None or attempt > facts.attempt:
                 if facts.attempt is None:

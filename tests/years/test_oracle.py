@@ -248,6 +248,7 @@ def _begins_while_it_is_paused(scene: Scene) -> None:
     scene.phase("queued")
     scene.says("rollout.paused", deployment=None, data={"by": "somebody"})
     scene.phase("preparing")
+    scene.phase("transferring")
 
 
 BROKEN: list[tuple[str, Callable[[Scene], None]]] = [

@@ -35,7 +35,7 @@ def register(subparsers: Any) -> None:
 
 
 def _register_verbs(verbs: Any) -> None:
-    show = add_command(verbs, "show", _show, help="show one node in full", example="tender node th-4")
+    show = add_command(verbs, "show", _show, help="show one node in full", example="tender node show th-4")
     show.add_argument("node")
     adopt = add_command(
         verbs,

@@ -21,8 +21,9 @@ async def broken(site: Site) -> str:
 
     await site.until("the rollout has stopped by itself", stopped)
     answer = await site.ask("tender status")
-    check(answer.code == 1, f"something waits for a person, and the exit code is {answer.code}")
-    check("s01" in answer.text and "did we do it?  yes" in answer.text, "it does not say that it was us")
+    check(answer.code == 2, f"a node is silent, which is broken, and the exit code is {answer.code}")
+    check(_blamed(answer.text, "r08 does not answer") == "no", "it does not say that r08 was not us")
+    check(_blamed(answer.text, "s01: rolled-back") == "yes", "it does not say that s01 was us")
     check("monday" in answer.text, "the answer does not name the rollout")
     check(
         all(site.runs(name) == OLD for name in SENSORS),
@@ -33,6 +34,12 @@ async def broken(site: Site) -> str:
     check(len(begun) == 1, f"the first wave is one node, and {begun} were sent something")
     await site.ask("tender deployments")
     return f"one node of {len(SENSORS)} was touched, and every one runs {OLD}"
+
+
+def _blamed(status: str, what: str) -> str:
+    """What the status answers to "did we do it?" in the paragraph that says this."""
+    (paragraph,) = (part for part in status.split("\n\n") if what in part and "did we do it?  " in part)
+    return paragraph.partition("did we do it?  ")[2].partition(":")[0]
 
 
 async def stop_everything(site: Site) -> str:

@@ -107,7 +107,7 @@ async def site(tmp_path: Path) -> AsyncIterator[HailSite]:
         lines = site.config.read_text().splitlines(keepends=True)
         # A configuration from the old days: whoever upgrades changes the program, and nothing else.
         site.config.write_text("".join(line for line in lines if not line.startswith(NEWER_KEYS)))
-        # The older one's first request of an upload is up to 12 bytes longer than the buffer that it believes in.
+        # The older one's first request of an upload is up to 12 bytes longer than it believes.
         profile = site.folder / "profiles" / f"{SENSOR}.toml"
         profile.write_text(f"{profile.read_text()}buf_size = 360\n")
         yield site

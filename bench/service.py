@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import Row
-from flashers.api import VirtualSetup
+from flashers.api import VirtualSetup, uart_node
 from flashers.mcuboot_smp import PLUGIN as SMP
 from flashers.mcuboot_smp.make import make_image
 from flashers.sim import SimApp
@@ -74,7 +74,7 @@ async def _hundred(folder: Path, count: int) -> Row:
     async with AsyncExitStack() as stack:
         for number in range(count):
             node = SMP.virtual_node(VirtualSetup(params=params, flash={"app": old}))
-            await stack.enter_async_context(PtyHost(node, link=folder / f"n{number}"))
+            await stack.enter_async_context(PtyHost(uart_node(node), link=folder / f"n{number}"))
         links = {f"n{number}": f"uart:{folder}/n{number}" for number in range(count)}
         with _service(folder / "site", links, rollout=count) as (client, pid, _):
             await asyncio.to_thread(client.upload, release, "releases")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from flashers.api import FirmwareImage, VirtualNode, VirtualSetup
+from flashers.api import FirmwareImage, UartNode, VirtualSetup, uart_node
 from flashers.conformance.lease import Lease
 from flashers.conformance.rules import Failure
 from flashers.conformance.subject import Subject, identity_of
@@ -20,7 +20,7 @@ LATENCY = 0.001
 
 _LOOK_EVERY = 0.1
 
-Between = Callable[[VirtualNode], UartPeer]
+Between = Callable[[UartNode], UartPeer]
 """Puts something between the line and the node."""
 
 
@@ -32,8 +32,8 @@ class Bench:
     ) -> None:
         self.subject = subject
         flash = {} if blank else {"app": subject.old_file}
-        self.node = subject.plugin.virtual_node(
-            VirtualSetup(subject.params, flash=flash, options=subject.node)
+        self.node = uart_node(
+            subject.plugin.virtual_node(VirtualSetup(subject.params, flash=flash, options=subject.node))
         )
         peer: UartPeer = self.node if between is None else between(self.node)
         self.line = MemoryLine(peer, latency=LATENCY, faults=faults)

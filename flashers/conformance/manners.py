@@ -3,7 +3,7 @@
 import tracemalloc
 from contextlib import suppress
 
-from flashers.api import Role, Seen, VirtualNode
+from flashers.api import Role, Seen, UartNode
 from flashers.conformance.bench import Bench, play
 from flashers.conformance.lease import VERBS, Lease
 from flashers.conformance.peers import Babbler, Flood, Stranger
@@ -40,7 +40,7 @@ def noise_on_the_line_does_no_harm(subject: Subject) -> None:
                             require(true, f"it was made believe that {image.firmware} runs")
             await lease.end()
 
-        def between(node: VirtualNode, seed: int = seed, share: float = share) -> Babbler:
+        def between(node: UartNode, seed: int = seed, share: float = share) -> Babbler:
             return Babbler(node, seed, share)
 
         play(subject, story, where=f"noise, seed {seed}", between=between)
@@ -61,7 +61,7 @@ def a_stranger_is_not_taken_for_a_node(subject: Subject) -> None:
                     require(not proved, f"after {name} a stranger's word is evidence: {proved}")
                 await lease.end()
 
-        def between(node: VirtualNode, seed: int = seed) -> Stranger:
+        def between(node: UartNode, seed: int = seed) -> Stranger:
             del node
             return Stranger(seed)
 
@@ -99,7 +99,7 @@ def a_flood_does_not_fill_the_memory(subject: Subject) -> None:
             await lease.transfer(subject.new)
         await lease.end()
 
-    def between(node: VirtualNode) -> Flood:
+    def between(node: UartNode) -> Flood:
         del node
         return Flood(_FLOOD)
 

@@ -3,14 +3,14 @@
 import asyncio
 import random
 
-from flashers.api import VirtualNode
+from flashers.api import UartNode
 from transports.links import Transmit
 
 
 class Babbler:
     """Lets everything pass, and adds random bytes to what the node says."""
 
-    def __init__(self, node: VirtualNode, seed: int, share: float) -> None:
+    def __init__(self, node: UartNode, seed: int, share: float) -> None:
         self._node = node
         self._chance = random.Random(seed)
         self._share = share

@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from flashers.api import Console, Identity, IdentityChanged, ResetKind, Role
+from flashers.api import Calling, Console, Identity, IdentityChanged, ResetKind, Role
 from gateway.attempt.watched import WatchedLink
 from transports.console import Console as Lines
 from transports.counters import LinkCounters
@@ -77,6 +77,11 @@ class HostSession:
     async def connect(self, role: Role = Role.APP) -> GattLink:
         """Links of bytes are all that this host opens."""
         del role
+        raise BadLink(f"{self._spec} does not lead to a node behind a radio")
+
+    async def will_call(self, role: Role, calling: Calling) -> None:
+        """As above."""
+        del role, calling
         raise BadLink(f"{self._spec} does not lead to a node behind a radio")
 
     async def open(self, role: Role = Role.APP) -> ByteLink:

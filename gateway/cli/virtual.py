@@ -158,21 +158,24 @@ def _firmware(text: str, first: str) -> tuple[str, bytes]:
 
 
 def _host(arguments: argparse.Namespace, node: "VirtualNode", faults: "FaultPlan") -> "PtyHost | TcpHost":
+    from flashers.api import uart_node
+
+    line = uart_node(node)
     shape: dict[str, Any] = {"latency": arguments.latency, "baud": arguments.baud, "faults": faults}
     if arguments.pty is not None:
         from transports.virtual.pty import PtyHost
 
-        return PtyHost(node, link=arguments.pty, **shape)
+        return PtyHost(line, link=arguments.pty, **shape)
     if arguments.tcp is not None:
         from transports.virtual.tcp import TcpHost
 
         host, port = _address(arguments.tcp)
-        return TcpHost(node, host=host, port=port, **shape)
+        return TcpHost(line, host=host, port=port, **shape)
     if arguments.rfc2217 is not None:
         from transports.virtual.rfc2217 import Rfc2217Host
 
         host, port = _address(arguments.rfc2217)
-        return Rfc2217Host(node, host=host, port=port, **shape)
+        return Rfc2217Host(line, host=host, port=port, **shape)
     raise UsageError("no medium was given", remedy="Give one of --pty, --tcp and --rfc2217.")
 
 

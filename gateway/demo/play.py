@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from flashers.api import Digest, VirtualNode, VirtualSetup
+from flashers.api import Digest, VirtualNode, VirtualSetup, uart_node
 from gateway.api.client import Client, Refused, ServiceLost, ServiceNotRunning
 from gateway.demo.broker import broker
 from gateway.demo.listener import Listener
@@ -75,7 +75,7 @@ async def _board(actor: Actor, stage: Stage, node_types: NodeTypes, stack: Async
     node = node_type.plugin.virtual_node(setup)
     if actor.cut_at is not None:
         node.cut_power_at(actor.cut_at, torn=True, off_for=None if actor.stays_off else 1.5)
-    await stack.enter_async_context(PtyHost(node, link=stage.folder / actor.name, baud=_BAUD))
+    await stack.enter_async_context(PtyHost(uart_node(node), link=stage.folder / actor.name, baud=_BAUD))
     return node
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from flashers.api import Role, VirtualSetup
+from flashers.api import Calling, Role, VirtualSetup
 from flashers.conformance.session import BenchSession
 from flashers.mcuboot_smp.flasher import McubootFlasher
 from flashers.mcuboot_smp.params import SmpParams
@@ -51,14 +51,12 @@ async def on_air(
     adapter = Adapter(HciBackend(HciAdapter(controller, controller, "00:11:22:33:44:55", "hci0")), "main")
     links: list[BleakLink] = []
 
-    async def connect() -> GattLink:
+    async def connect(callings: tuple[Calling, ...]) -> GattLink:
+        assert callings == (Calling(address=ADDRESS),)
         links.append(await adapter.connect(ADDRESS, within=6.0))
         return links[-1]
 
-    async def nothing() -> None:
-        raise AssertionError("a node behind a radio has no line")
-
-    session = BenchSession(nothing, radio=connect)  # type: ignore[arg-type]
+    session = BenchSession(radio=connect, address=ADDRESS)
     flasher = McubootFlasher(session, params)
     try:
         yield AirWorld(node, None, session, flasher, air, adapter, links)  # type: ignore[arg-type]

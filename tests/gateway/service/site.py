@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flashers.api import Digest, FlasherPlugin, Segment, VirtualNode, VirtualSetup
+from flashers.api import Digest, FlasherPlugin, Segment, VirtualNode, VirtualSetup, uart_node
 from flashers.images import write_ihex
 from flashers.mcuboot_smp.make import make_image
 from flashers.sim import Behaviour, SimApp, build_app
@@ -176,7 +176,7 @@ class Bench:
         )
         self.nodes[name] = node
         if link is None:
-            self.lines.lines[name] = MemoryLine(node, faults=faults)
+            self.lines.lines[name] = MemoryLine(uart_node(node), faults=faults)
         self.tables[name] = {"profile": kind, "link": link or f"memory:{name}", "labels": dict(labels or {})}
         return node
 

@@ -130,11 +130,15 @@ async def test_what_is_not_hci_ends_the_stream(tmp_path: Path) -> None:
 
 
 async def test_a_place_where_another_air_listens_is_left_to_it(tmp_path: Path) -> None:
-    async with offered(f"unix:{tmp_path}/air") as here:
+    place = f"unix:{tmp_path}/air"
+    async with offered(place) as here, asyncio.timeout(PATIENCE):
         with pytest.raises(OSError, match="another air listens"):
-            async with offered(f"unix:{tmp_path}/air"):
+            async with offered(place, number=2):
                 raise AssertionError("there are two")
-        assert here.offered.hosts == 1, "it was asked whether it is there"
+        backend = HciSocketBackend(place, "main")
+        link = await Adapter(backend, "main").connect(here.node.who.address, within=10.0)
+        assert await link.read(VALUE) == b"a value"
+        await backend.aclose()
 
 
 @pytest.mark.parametrize("text", ["", "unix:", "unix:air", "tcp:1", "tcp:host:70000", "/run/air", "udp:a:1"])

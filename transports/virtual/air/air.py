@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from bumble import core, hci, link, ll
 from bumble.controller import Controller
@@ -36,36 +37,37 @@ class Air(link.LocalLink):
         self.timing = timing
         self.dice = random.Random(seed)
         self._joined: dict[frozenset[str], _Joined] = {}
-        self._apart: set[frozenset[int]] = set()
-        self._off: set[int] = set()
-        self._rssi: dict[frozenset[int], int] = {}
+        self._apart: set[frozenset[object]] = set()
+        self._off: WeakSet[Controller] = WeakSet()
+        self._rssi: dict[frozenset[object], int] = {}
 
-    # Where everybody is
+    # Where everybody is: a station is a controller, or what its ``station`` names, whose controllers
+    # come and go with its roles.
 
-    def set_reach(self, one: Controller, other: Controller, *, reach: bool) -> None:
-        """Bring two radios into or out of each other's reach."""
-        pair = frozenset((id(one), id(other)))
+    def set_reach(self, one: object, other: object, *, reach: bool) -> None:
+        """Bring two stations into or out of each other's reach."""
+        pair = frozenset((_station(one), _station(other)))
         (self._apart.discard if reach else self._apart.add)(pair)
         self._look_at_all()
 
-    def set_rssi(self, one: Controller, other: Controller, rssi: int) -> None:
+    def set_rssi(self, one: object, other: object, rssi: int) -> None:
         """How strongly they hear each other, in dBm."""
-        self._rssi[frozenset((id(one), id(other)))] = rssi
+        self._rssi[frozenset((_station(one), _station(other)))] = rssi
 
-    def rssi(self, one: Controller, other: Controller) -> int:
+    def rssi(self, one: object, other: object) -> int:
         """How strongly they hear each other, in dBm."""
-        return self._rssi.get(frozenset((id(one), id(other))), _RSSI_HERE)
+        return self._rssi.get(frozenset((_station(one), _station(other))), _RSSI_HERE)
 
     def set_power(self, controller: Controller, *, on: bool) -> None:
         """A radio without power neither hears nor speaks; its peers find out by their time-outs."""
-        (self._off.discard if on else self._off.add)(id(controller))
+        (self._off.discard if on else self._off.add)(controller)
         self._look_at_all()
 
     def in_reach(self, one: Controller, other: Controller) -> bool:
         """Whether a packet between them arrives."""
-        if id(one) in self._off or id(other) in self._off:
+        if one in self._off or other in self._off:
             return False
-        return frozenset((id(one), id(other))) not in self._apart
+        return frozenset((_station(one), _station(other))) not in self._apart
 
     def remove_controller(self, controller: Controller) -> None:
         """Take a radio away for good."""
@@ -224,6 +226,10 @@ class _Joined:
 
     def of(self, address: hci.Address) -> Controller:
         return self.node if address == self.node_address else self.central
+
+
+def _station(who: object) -> object:
+    return getattr(who, "station", who)
 
 
 def _listens(controller: Controller) -> bool:

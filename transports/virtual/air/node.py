@@ -28,6 +28,7 @@ _PROPERTIES = {
 }
 _ADVERTISING_BYTES = 31
 """Of a legacy advertisement (Core Specification, Vol 6, Part B, 2.3.1.1)."""
+_LEAVING_S = 0.2
 _WRITES = {Property.WRITE, Property.WRITE_WITHOUT_RESPONSE}
 _LISTENS = {Property.NOTIFY, Property.INDICATE}
 
@@ -62,7 +63,6 @@ class AirNode:
         self._characteristics: dict[str, gatt.Characteristic[bytes]] = {}
         self._keys = MemoryKeyStore()
         self._jobs: set[asyncio.Task[None]] = set()
-        self._reach: dict[int, bool] = {}
         self._turn = 0
         peer.attach(self)
 
@@ -107,6 +107,8 @@ class AirNode:
     async def aclose(self) -> None:
         """Leave the air."""
         self.appear(None)
+        if self._jobs:  # a role that is just coming up, or a goodbye, is over at once
+            await asyncio.wait(self._jobs, timeout=_LEAVING_S)
         for job in list(self._jobs):
             job.cancel()
         if self._jobs:
@@ -124,7 +126,7 @@ class AirNode:
             self._peer.disconnected()
 
     async def _come_up(self, persona: Persona, turn: int) -> None:
-        controller = RadioController(self._name, link=self._air)
+        controller = RadioController(self._name, link=self._air, station=self)
         controller.random_address = hci.Address(persona.address)
         host = Host(controller, controller)
         device = Device(host=host, config=_configuration(persona))

@@ -49,9 +49,17 @@ class RadioController(Controller):
     suggested_max_tx_octets = _OCTETS
     suggested_max_tx_time = _TIME_US
 
+    station: object
+    """Where it is: a node's radio has a controller for each of its roles, all in the same place."""
     _hears_at = -50
     hung = False
     """Whether the adapter has hung: it takes commands and answers none."""
+
+    def __init__(
+        self, name: str, *, link: Any, public_address: str | None = None, station: object = None
+    ) -> None:
+        super().__init__(name, link=link, public_address=public_address)
+        self.station = station if station is not None else self
 
     def hear(self, packet: ll.AdvertisingPdu, rssi: int) -> None:
         """A packet on an advertising channel arrived with this strength."""

@@ -8,10 +8,10 @@ delivered when a link ended is lost without a word, and a link can be gone after
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from transports.ble.errors import GattRefused, NodeNotHeard, PairingFailed
 from transports.errors import LinkLost
@@ -40,16 +40,20 @@ def at(address: str) -> Wanted:
     return lambda persona: persona.address.upper() == address.upper()
 
 
-def calling(address: str | None = None, name: str | None = None, services: tuple[str, ...] = ()) -> Wanted:
-    """Whoever calls out all of what is named here."""
+class Findable(Protocol):
+    """A way to find a node by what it calls out."""
+
+    def fits(self, address: str, name: str | None, services: tuple[str, ...], /) -> bool:
+        """Whether this is it."""
+        ...
+
+
+def either(ways: Sequence[Findable]) -> Wanted:
+    """Whoever can be found in one of these ways."""
 
     def fits(persona: Persona) -> bool:
         call = persona.advertisement
-        return (
-            (address is None or persona.address.upper() == address.upper())
-            and (name is None or call.name == name)
-            and all(service in call.services for service in services)
-        )
+        return any(way.fits(persona.address, call.name or None, call.services) for way in ways)
 
     return fits
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -33,9 +33,9 @@ BIG = image_file("3.0.0", size=100_000)
 class AirWorld(World):
     """A node behind a radio, and the radio."""
 
-    air: Air
-    adapter: Adapter
-    links: list[BleakLink]
+    air: Air = field(kw_only=True)
+    adapter: Adapter = field(kw_only=True)
+    links: list[BleakLink] = field(kw_only=True)
 
 
 @asynccontextmanager
@@ -59,7 +59,7 @@ async def on_air(
     session = BenchSession(radio=connect, address=ADDRESS)
     flasher = McubootFlasher(session, params)
     try:
-        yield AirWorld(node, None, session, flasher, air, adapter, links)  # type: ignore[arg-type]
+        yield AirWorld(node, session, flasher, air=air, adapter=adapter, links=links)
     finally:
         await session.close()
         await adapter.aclose()

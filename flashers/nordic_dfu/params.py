@@ -29,7 +29,7 @@ class Protocol(StrEnum):
 
 
 class Entry(StrEnum):
-    """How the application is asked to go into its loader (secure)."""
+    """How the application is asked to go into its loader."""
 
     UNBONDED = "unbonded"
     """Buttonless service without bonds: the loader is found at the next address."""
@@ -39,6 +39,8 @@ class Entry(StrEnum):
     """Buttonless service with bonds: the same address, and an encrypted link."""
     NONE = "none"
     """Not at all: somebody presses a button, and the loader is found where ``bonded`` would be."""
+    MICROBIT = "microbit"
+    """By the micro:bit's own service (legacy)."""
 
 
 class VersionRule(StrEnum):
@@ -58,7 +60,7 @@ class VersionText(StrEnum):
     NUMBER = "number"
     """As it is: 10203 is ``10203``."""
     DECIMAL = "decimal"
-    """Two digits each: 10203 is ``1.2.3``."""
+    """Two digits each: 10203 is ``1.2.3`` (``nrfutil pkg generate --application-version-string``)."""
     BYTES = "bytes"
     """A byte each: 0x010203 is ``1.2.3``."""
 
@@ -79,25 +81,35 @@ class NordicParams(Params):
     banks: Banks = Banks.DUAL
     """Where the loader puts what comes."""
     entry: Entry = Entry.UNBONDED
-    """The way into the loader (secure)."""
+    """The way into the loader; legacy: ``unbonded``, ``bonded``, ``microbit`` or ``none``."""
+    loader_name: Annotated[str, Field(min_length=1, max_length=20)] = "DfuTarg"
+    """What the loader calls itself, where its address cannot be known (legacy)."""
     public_key: str | None = None
     """The loader's public key (PEM, P-256); packages that it did not sign are refused."""
     hw_version: Annotated[int, Field(ge=0, lt=1 << 32)] | None = None
     """The hardware version that the loader was built for."""
+    device_type: Annotated[int, Field(ge=0, lt=1 << 16)] | None = None
+    """The device type that the loader was built for (legacy)."""
+    device_revision: Annotated[int, Field(ge=0, lt=1 << 16)] | None = None
+    """The device revision that the loader was built for (legacy)."""
     softdevice: Annotated[int, Field(ge=0, lt=1 << 16)] | None = None
     """The firmware id of the node's SoftDevice; 0 says that it has none."""
     version_rule: VersionRule = VersionRule.LOWER
     """What the loader refuses."""
-    version_text: VersionText = VersionText.NUMBER
+    version_text: VersionText = VersionText.DECIMAL
     """How the application's own version is compared with that of a package."""
     version_characteristic: str | None = FIRMWARE_REVISION
     """Where the application tells its version; an empty text says that it does not."""
     max_size: Annotated[int, Field(gt=0)] | None = None
     """Room for an application, in bytes."""
     receipts: Annotated[int, Field(ge=1, le=1000)] = 12
-    """Packets for which a receipt is asked (packet receipt notification)."""
-    window: Annotated[int, Field(ge=1, le=1000)] = 8
-    """Packets that the loader can hold; more are never under way at once."""
+    """Packets for which a receipt is asked (legacy); the secure loader gives one for each object."""
+    window: Annotated[int, Field(ge=1, le=1000)] = 17
+    """Packets that the loader can hold; more are never under way at once.
+
+    The SDK's loader has 18 buffers (``nrf_dfu_ble.c``: a page's worth of the longest, and two), and
+    a page takes 17 packets of 244 bytes.
+    """
     reply_timeout: Seconds = 5.0
     """For an answer of the loader, the erase of an object included."""
     boot_deadline: Seconds = 30.0

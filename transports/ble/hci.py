@@ -71,7 +71,7 @@ class HciAdapter:
         self.device.on("advertisement", self._heard)
 
     async def power_on(self) -> None:
-        """Reset the controller and make it ours.
+        """Reset the controller and make it ours; whoever was listening goes on listening.
 
         Raises:
             BleakError: it does not answer.
@@ -82,14 +82,8 @@ class HciAdapter:
         except (TimeoutError, BaseBumbleError) as error:
             raise BleakError(f"the adapter {self.address} does not answer: {error!r}") from error
         self.address = self.device.public_address.to_string(False)
-
-    async def scan_again(self) -> None:
-        """Listen as before, on a controller that was just plugged in.
-
-        Raises:
-            BleakError: it cannot.
-        """
-        if self._scanners and not self.device.is_scanning:
+        self.device.scanning = False  # a reset ends it, and bumble does not notice
+        if self._scanners:
             await self._scan(self.device.start_scanning(legacy=True, filter_duplicates=False))
 
     async def add_scanner(self, scanner: "HciScanner") -> None:

@@ -97,7 +97,7 @@ class HciSocketBackend:
             raise AdapterMissing(f"the adapter {self._name} was not switched on")
         return HciBackend(self._adapter)
 
-    async def _usable(self) -> HciAdapter:
+    async def _usable(self) -> None:
         adapter = self._adapter
         if adapter is None or not self.connected:
             stream = await self._dial()
@@ -112,7 +112,6 @@ class HciSocketBackend:
             if self._stream is not None:
                 self._stream.close()
             raise AdapterHung(f"the controller at {self.place} does not answer: {error}") from error
-        return adapter
 
     async def _dial(self) -> H4:
         loop = asyncio.get_running_loop()
@@ -146,7 +145,8 @@ class HciSocketBackend:
             number += 1
             try:
                 async with self._opening:
-                    await (await self._usable()).scan_again()
+                    if not self.connected:
+                        await self._usable()
             except (AdapterMissing, AdapterHung, BleakError) as error:
                 log.debug("adapter=%s: %s", self._name, error)
             else:

@@ -18,6 +18,8 @@ L2CAP_HEADER = 4
 """Length and channel (Core Specification, Vol 3, Part A, 3.1)."""
 ATT_WRITE_HEADER = 3
 """Opcode and handle of a write command or a notification (Vol 3, Part F, 3.4.5 and 3.4.7)."""
+_FRAME = 10
+_GAP_US = 150
 _VALUE = 244
 """Bytes of a value at an ATT MTU of 247: one full packet."""
 
@@ -57,6 +59,14 @@ class Timing:
     def packets_for(self, size: int) -> int:
         """How many packets a PDU of so many bytes takes."""
         return max(1, -(-size // self.octets))
+
+    def air_time(self, size: int) -> float:
+        """Seconds that a packet of ``size`` bytes and its acknowledgement have the air to themselves.
+
+        Ten bytes of preamble, address, header and checksum at a bit per microsecond, and an empty packet
+        back, with 150 µs before each (Vol 6, Part B, 2.1 and 4.1.1).
+        """
+        return ((size + _FRAME) * 8 + 2 * _GAP_US + _FRAME * 8) / 1e6
 
     def raw_rate(self, att_mtu: int) -> float:
         """Bytes a second of values, one way, if nothing has to be waited for.

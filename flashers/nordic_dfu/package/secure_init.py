@@ -63,7 +63,8 @@ class SecureInit:
                 return self.sd_size
             case FwType.BOOTLOADER:
                 return self.bl_size
-        return self.sd_size + self.bl_size
+            case FwType.SOFTDEVICE_BOOTLOADER:
+                return self.sd_size + self.bl_size
 
     def check(self, image: bytes) -> None:
         """Whether it was made for these bytes.  Raises SizeMismatch, HashMismatch."""

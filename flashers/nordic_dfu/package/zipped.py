@@ -154,7 +154,9 @@ def _entries(text: bytes) -> dict[str, Mapping[str, object]]:
     manifest = read.get("manifest") if isinstance(read, dict) else None
     if not isinstance(manifest, dict):
         raise BadPackage("manifest.json has no manifest in it")
-    entries = {name: entry for name, entry in manifest.items() if isinstance(entry, dict)}
+    entries: dict[str, Mapping[str, object]] = {
+        name: entry for name, entry in manifest.items() if isinstance(entry, dict)
+    }
     unknown = sorted(set(entries) - set(Kind))
     if unknown:
         raise BadPackage(f"the manifest has a firmware of an unknown kind: {unknown[0]!r}")

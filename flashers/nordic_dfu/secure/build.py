@@ -89,7 +89,7 @@ def build(app: SimApp, size: int, options: Mapping[str, str]) -> bytes:
     given, hardware = number(said, "fw-version"), number(said, "hw-version")
     return make_package(
         build_app(app, size),
-        _number_of(app.version) if given is None else given,
+        number_of(app.version) if given is None else given,
         hw_version=HARDWARE if hardware is None else hardware,
         sd_req=tuple(int(one, 0) for one in said.get("sd-req", hex(SOFTDEVICE)).split(",")),
         key=None if key == "none" else test_key(key),
@@ -97,7 +97,7 @@ def build(app: SimApp, size: int, options: Mapping[str, str]) -> bytes:
     )
 
 
-def _number_of(version: str) -> int:
+def number_of(version: str) -> int:
     """1.2.3 as 10203."""
     parts = (*(version_key(version) or ()), 0, 0, 0)[:3]
     if any(part > 99 for part in parts[1:]):

@@ -160,7 +160,8 @@ def read_response(data: bytes) -> Response | None:
             return Response(op, result, place=Place(offset, crc), largest=largest)
         case Op.CRC:
             return Response(op, result, place=Place(*_PLACE.unpack(rest))) if len(rest) == 8 else None
-    return Response(op, result)
+        case _:
+            return Response(op, result)
 
 
 def read_door(data: bytes) -> DoorAnswer | None:

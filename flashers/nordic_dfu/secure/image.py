@@ -17,7 +17,7 @@ from flashers.nordic_dfu.package.errors import BadInit, WrongKind
 from flashers.nordic_dfu.package.secure_init import FwType, SecureInit, read_init
 from flashers.nordic_dfu.package.signature import load_public_key
 from flashers.nordic_dfu.package.zipped import pick, read_package
-from flashers.nordic_dfu.params import NordicParams
+from flashers.nordic_dfu.params import NordicParams, VersionRule
 
 LARGEST_INIT = 512
 """``INIT_COMMAND_MAX_SIZE`` of nRF5 SDK 17.1.0."""
@@ -50,7 +50,7 @@ def parse(data: bytes, component: Component, params: NordicParams) -> FirmwareIm
         firmware=Firmware(Digest.sha256(firmware.image), version),
         segments=(Segment(0, firmware.image),),
         component=component,
-        facts=_facts(said, firmware.init),
+        facts=_facts(said, firmware.init, params),
     )
 
 
@@ -59,7 +59,7 @@ def init_of(image: FirmwareImage) -> bytes:
     return bytes.fromhex(str(image.facts["init"]))
 
 
-def _facts(said: SecureInit, init: bytes) -> dict[str, str | int | bool]:
+def _facts(said: SecureInit, init: bytes, params: NordicParams) -> dict[str, str | int | bool]:
     facts: dict[str, str | int | bool] = {
         "init": init.hex(),
         "sd_req": ",".join(f"{number:#06x}" for number in said.sd_req),
@@ -68,6 +68,9 @@ def _facts(said: SecureInit, init: bytes) -> dict[str, str | int | bool]:
     }
     if said.fw_version is not None:
         facts["fw_version"] = said.fw_version
+        if params.version_rule is not VersionRule.OFF:
+            # By this the host knows that no lower package leads back.
+            facts["security_counter"] = said.fw_version
     if said.hw_version is not None:
         facts["hw_version"] = said.hw_version
     return facts

@@ -94,7 +94,6 @@ def test_a_connect_that_is_cancelled_frees_the_radio_for_the_next_one() -> None:
             here.air.set_reach(here.controller, here.radios[0], reach=False)
             calling = asyncio.create_task(BleakClient(far, backend=here.client).connect())
             await asyncio.sleep(1.0)
-            assert here.controller.pending_le_connection is not None
             calling.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await calling
@@ -115,7 +114,6 @@ def test_a_host_that_is_reset_leaves_its_node_without_a_goodbye() -> None:
             await here.adapter.power_on()
             with pytest.raises(LinkLost):
                 await link.heard()
-            assert here.nodes[0].here, "it does not know yet"
             await (await one.connect(persona(1).address, within=10.0)).read(VALUE)
             assert loop.time() - began > RADIO.supervision
             assert here.nodes[0].connections == 2

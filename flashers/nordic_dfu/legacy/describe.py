@@ -77,13 +77,18 @@ def _command(command: codec.Command) -> str:
     name = _name(command.op)
     match command.op:
         case Op.START if command.argument:
-            return f"{name} {Kind(command.argument[0] & 7)!s}"
+            return f"{name} {_kinds(command.argument[0])}"
         case Op.INIT if command.argument:
             return f"{name} {'complete' if command.argument[0] == Step.COMPLETE else 'begin'}"
         case Op.RECEIPTS:
             return f"{name} every {int.from_bytes(command.argument, 'little')} packets"
         case _:
             return name
+
+
+def _kinds(bits: int) -> str:
+    named = [str(each.name).lower() for each in Kind if bits & each]
+    return "+".join(named) or f"type {bits}"
 
 
 def _answer(said: Response) -> str:

@@ -34,7 +34,7 @@ from flashers.nordic_dfu.legacy.control import ControlPoint
 from flashers.nordic_dfu.legacy.door import Door
 from flashers.nordic_dfu.legacy.errors import PacketsLost
 from flashers.nordic_dfu.legacy.image import objections
-from flashers.nordic_dfu.legacy.transfer import AlreadyBegun, Headway, begin, end, send, validate
+from flashers.nordic_dfu.legacy.transfer import AlreadyBegun, Headway, Pace, begin, end, send, validate
 from flashers.nordic_dfu.legacy.words import Op
 from flashers.nordic_dfu.params import NordicParams
 from transports.errors import LinkLost, TenderError
@@ -55,7 +55,7 @@ class LegacyFlasher:
         self._door = Door(session, params)
         self._control: ControlPoint | None = None
         self._ran: str | None = None
-        self._every = min(params.window, words.AHEAD)
+        self._pace = Pace(min(params.window, words.AHEAD))
 
     # Looking
 
@@ -130,14 +130,14 @@ class LegacyFlasher:
             control = await self._in_loader()
             try:
                 await begin(control, image)
-                await send(control, image.payload, self._every, headway, self._session.sent)
+                await send(control, image.payload, self._pace, headway, self._session.sent)
                 await validate(control)
             except (AlreadyBegun, PacketsLost) as error:
                 if not left:
                     raise
                 self._session.note(f"{error.message}; it is begun anew")
                 if isinstance(error, PacketsLost):
-                    self._every = max(1, self._every // 2)
+                    self._pace = self._pace.slower
                 await self._reset()
             else:
                 return control

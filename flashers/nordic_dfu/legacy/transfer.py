@@ -7,6 +7,7 @@ could be refused is sent after the erase: it has to be right beforehand.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from flashers.api import FirmwareImage, ImageMismatch, Session
 from flashers.nordic_dfu.legacy import codec
@@ -19,6 +20,7 @@ from transports.errors import LinkLost
 ERASE_TIMEOUT = 60.0
 """Seconds for the erase of a bank: 256 pages of an nRF51 take 22.3 ms each (product specification 3.4)."""
 
+_FIRST_PAUSE = 0.02
 GOODBYE_TIMEOUT = 5.0
 """Seconds from a command that ends the connection until that is noticed; a supervision time-out fits in."""
 
@@ -72,18 +74,35 @@ async def begin(control: ControlPoint, image: FirmwareImage) -> None:
         raise InitRefused(f"the loader does not take the init packet: {said.said}")
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """So many packets at most ahead of the loader's receipts, and so many seconds after each receipt.
+
+    A receipt says that a packet is held, not that it is written; so a loader that loses some
+    is given both, fewer packets and more time.
+    """
+
+    packets: int
+    pause: float = 0.0
+
+    @property
+    def slower(self) -> "Pace":
+        """The next one to try."""
+        return Pace(max(1, self.packets // 2), max(_FIRST_PAUSE, 2 * self.pause))
+
+
 async def send(
-    control: ControlPoint, data: bytes, every: int, headway: Headway, count: Callable[[int], None]
+    control: ControlPoint, data: bytes, pace: Pace, headway: Headway, count: Callable[[int], None]
 ) -> None:
-    """Send the image, at most ``every`` packets ahead of the loader's receipts.
+    """Send the image.
 
     Raises:
         PacketsLost, NodeSilent, ProtocolError, LinkError: it does not arrive.
     """
-    await control.tell(codec.receipts(every))
+    await control.tell(codec.receipts(pace.packets))
     control.link.discard_heard()
     await control.tell(codec.plain(Op.RECEIVE))
-    step = control.room * every
+    step = control.room * pace.packets
     for start in range(0, len(data), step):
         part = data[start : start + step]
         for place in range(0, len(part), control.room):
@@ -93,6 +112,8 @@ async def send(
         if start + step < len(data):
             await control.receipt(start + step)
             headway.reached(start + step)
+            if pace.pause:
+                await asyncio.sleep(pace.pause)
     await control.received(len(data), ERASE_TIMEOUT)
     headway.reached(len(data))
 

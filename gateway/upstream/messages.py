@@ -58,8 +58,8 @@ class Evidence(Outgoing):
         alias="of", description="`transfer`: the bytes in flash; `boot`: the firmware that runs."
     )
     kind: api.EvidenceKind = Field(
-        description="`computed-hash`, `readback`, `reported-hash`, `checksum`, `version`, `announce` or `none`, "
-        "strongest first."
+        description="`computed-hash`, `readback`, `reported-hash`, `checksum`, `version`, "
+        "`announce` or `none`, strongest first."
     )
     detail: Detail = Field(default="", description="What exactly was seen, for people.")
     at: Moment | None = Field(default=None, description="When it was seen.")

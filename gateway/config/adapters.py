@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from gateway.config.radio import DEFAULT_SCAN, Scan
 from transports.ble.adapters import ADDRESS, AdapterSettings
 from transports.ble.place import HciPlace
 
@@ -30,6 +31,9 @@ class AdapterTable(BaseModel):
     """``unix:/path`` or ``tcp:HOST:PORT``: a controller there instead of BlueZ; the virtual air has some."""
     links: int | None = Field(default=None, ge=1, le=64)
     """The most nodes that are connected at one time; learned, beginning with eight, if it is left out."""
+
+    scan: Scan = DEFAULT_SCAN
+    """How much it listens for unknown nodes: ``"always"``, ``"on-demand"``, or so many seconds a minute."""
 
     @model_validator(mode="after")
     def _one_way(self) -> "AdapterTable":

@@ -17,6 +17,7 @@ from gateway.config.adapters import AdapterTable
 from gateway.config.defaults import default_socket, default_state
 from gateway.config.links import LinkTable, LinkText
 from gateway.config.probing import ProbingTable
+from gateway.config.radio import AdoptTable
 from gateway.config.rollout import RolloutTable
 from gateway.config.state import ExportsTable, RebuildTable
 from gateway.profiles.ladder import AnyStep, distinct
@@ -171,6 +172,8 @@ class Config(_Table):
     """Links that other software on this gateway uses as well, by names of your choice."""
     adapters: dict[Name, AdapterTable] = {}
     """Bluetooth adapters, by names of your choice; nodes' links name them: ``ble:NAME#ADDRESS``."""
+    adopt: tuple[AdoptTable, ...] = ()
+    """Rules by which nodes that are heard on the air become nodes of this gateway."""
     stop_budget: Seconds = 60.0
     """How long the service may take to stop, to bring a node through that has no firmware just then."""
 

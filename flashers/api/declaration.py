@@ -39,4 +39,9 @@ class Declaration:
     formats: frozenset[str]
     trial_boot: bool = False
     """The loader starts a new image once, and reverts it unless it is confirmed."""
+    alike_in_loader: bool = False
+    """In its loader such a node cannot be told from others of its kind: see ``Calling.unique``.
+
+    The host then begins one at a time of those behind one adapter, and not before it is back.
+    """
     bytes_per_second: float = 4000.0

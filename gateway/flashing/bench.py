@@ -158,6 +158,7 @@ async def _run(
         site.link(record.node),
         site.opener,
         progress=lambda done, total: progress(runner.record, done, total),
+        radio=site.radio(record.node),
     )
     runner = Runner(record, session, around)
     started(runner)

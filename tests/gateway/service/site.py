@@ -34,6 +34,8 @@ from transports.virtual.clock import run_virtual
 from transports.virtual.memory import MemoryLine, MemoryLines
 
 SENSOR, RELAY, MUTE = "sensor", "relay", "mute"
+THERMO = "thermo"
+"""A sensor behind a radio; see :mod:`tests.gateway.service.airsite`."""
 OLD, NEW, NEWER = "1.0.0", "1.1.0", "1.2.0"
 PRODUCT = "greenhouse"
 
@@ -98,13 +100,13 @@ _TRAITS: Mapping[str, Mapping[str, str]] = {
     RELAY: {"pages": "8"},
     MUTE: {"pages": "8"},
 }
-FORMATS = {SENSOR: "mcuboot", RELAY: "ihex", MUTE: "ihex"}
+FORMATS = {SENSOR: "mcuboot", RELAY: "ihex", MUTE: "ihex", THERMO: "mcuboot"}
 
 
 def firmware(kind: str, version: str, behaviour: Behaviour = Behaviour.HEALTHY) -> bytes:
     """A firmware file for nodes of a kind."""
     app = SimApp(version, behaviour)
-    if kind == SENSOR:
+    if FORMATS[kind] == "mcuboot":
         return make_image(app, size=900)
     return write_ihex([Segment(0, build_app(app, 700))])
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flashers.api import FirmwareImage, ImageMismatch, Session
+from flashers.api import FirmwareImage, ImageMismatch, ImageTooLarge, Session
 from flashers.nordic_dfu.legacy import codec
 from flashers.nordic_dfu.legacy.control import ControlPoint
 from flashers.nordic_dfu.legacy.errors import InitRefused, LoaderRefused, LoaderTooOld
@@ -50,6 +50,7 @@ async def begin(control: ControlPoint, image: FirmwareImage) -> None:
 
     Raises:
         AlreadyBegun: an update is under way.
+        ImageTooLarge: it has no room.
         LoaderTooOld: it speaks the first form of the protocol.
         InitRefused: it does not take this init packet.
         LoaderRefused, NodeSilent, ProtocolError, LinkError: it goes no further.
@@ -65,6 +66,8 @@ async def begin(control: ControlPoint, image: FirmwareImage) -> None:
             raise AlreadyBegun("the loader is in the middle of another update")
         case Result.NOT_SUPPORTED:
             raise LoaderTooOld("the loader does not know a start with a type and three sizes")
+        case Result.DATA_SIZE:
+            raise ImageTooLarge(f"the loader has no room for {image.size} bytes, and has erased nothing")
         case _:
             raise LoaderRefused(f"the loader refuses to start: {said.said}")
     await control.tell(codec.init(Step.BEGIN))

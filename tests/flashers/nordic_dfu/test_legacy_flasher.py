@@ -14,6 +14,7 @@ from flashers.api import (
     EvidenceKind,
     FlashError,
     ImageMismatch,
+    ImageTooLarge,
     NodeSilent,
     NotSupported,
     Of,
@@ -210,6 +211,18 @@ async def test_a_loader_that_says_no_is_believed_by_name(step: str, error: type[
     with pytest.raises(error):
         await it.update(NEW)
     assert not it.runs(NEW)
+    await it.end()
+
+
+@in_virtual_time
+async def test_an_image_that_is_too_large_for_the_bank_costs_nothing() -> None:
+    it = world()
+    with pytest.raises(ImageTooLarge):
+        await it.update(package("2.0.0", size=1100))
+    assert it.node.operations == 0
+    await it.end()
+    it.lease()
+    assert (await it.probe()).role is Role.APP
     await it.end()
 
 

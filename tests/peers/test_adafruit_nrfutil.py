@@ -24,7 +24,7 @@ from tests.peers import debian
 pytestmark = pytest.mark.peer
 
 APP = build_app(SimApp("2.0.0"), 700)
-VERSION = "0x020000"
+VERSION = "20000"
 
 
 def nrfutil(*arguments: str | Path) -> None:

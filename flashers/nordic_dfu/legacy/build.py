@@ -3,7 +3,7 @@
 What ``build`` of this plugin understands beside application, size and ``protocol``:
 
 ====================  ============================================================
-``version``           the application version, a number; else the application's own, a byte each
+``version``           the application version, a number; else 10203 for an application 1.2.3
 ``device-type``       a number; 0xFFFF if left out, as the tools have it
 ``device-revision``   the same
 ``softdevice``        the firmware id that it was linked for; any, if left out
@@ -38,7 +38,7 @@ def build(app: SimApp, size: int, options: Mapping[str, str]) -> bytes:
     version, softdevice = number(said, "version"), number(said, "softdevice")
     return package(
         image,
-        version=in_bytes(app.version) if version is None else version,
+        version=in_decimal(app.version) if version is None else version,
         device_type=_or(number(said, "device-type"), ANY_HARDWARE),
         device_revision=_or(number(said, "device-revision"), ANY_HARDWARE),
         softdevices=(_or(softdevice, ANY_SOFTDEVICE),),
@@ -62,17 +62,17 @@ def package(
     return write_package(Kind.APPLICATION, write_init(init), image, dfu_version=0.5)
 
 
-def in_bytes(version: str) -> int:
-    """``1.2.3`` as 0x010203, which is what ``version_text = "bytes"`` reads.
+def in_decimal(version: str) -> int:
+    """``1.2.3`` as 10203, which is what ``version_text = "decimal"`` reads.
 
     Raises:
         ValueError: it is no such version.
     """
     key = version_key(version)
-    if key is None or len(key) > 3 or max(key) > 0xFF:
-        raise ValueError(f"{version!r} is not three numbers below 256; give the option version")
+    if key is None or len(key) > 3 or max(key[1:], default=0) > 99:
+        raise ValueError(f"{version!r} is not three numbers, two digits each; give the option version")
     major, minor, patch = (*key, 0, 0)[:3]
-    return major << 16 | minor << 8 | patch
+    return major * 10000 + minor * 100 + patch
 
 
 def _or(value: int | None, otherwise: int) -> int:

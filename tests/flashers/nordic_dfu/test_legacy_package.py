@@ -56,7 +56,7 @@ def test_the_checksum_is_the_one_of_the_loaders() -> None:
 
 
 def test_a_package_says_for_which_nodes_it_is() -> None:
-    data = package(IMAGE, version=0x010203, device_type=1, device_revision=2, softdevices=(0x64, 0x80))
+    data = package(IMAGE, version=10203, device_type=1, device_revision=2, softdevices=(0x64, 0x80))
     image = parsed(data)
     assert image.payload == IMAGE
     assert image.firmware.version == "1.2.3"
@@ -161,7 +161,7 @@ def test_what_the_profile_has_against_a_package_has_a_code_of_its_own(
     params: dict[str, object], running: str | None, code: str
 ) -> None:
     settings = PARAMS.model_copy(update=params)
-    data = package(IMAGE, version=0x010203, device_type=1, device_revision=1, softdevices=(0x64,))
+    data = package(IMAGE, version=10203, device_type=1, device_revision=1, softdevices=(0x64,))
     assert [each.code for each in objections(parsed(data, settings), settings, running)] == [code]
 
 
@@ -169,11 +169,11 @@ def test_a_package_that_fits_has_nothing_against_it() -> None:
     settings = PARAMS.model_copy(
         update={"device_type": 1, "device_revision": 1, "softdevice": 0x64, "max_size": 200}
     )
-    data = package(IMAGE, version=0x010203, device_type=1, device_revision=1, softdevices=(0x60, 0x64))
+    data = package(IMAGE, version=10203, device_type=1, device_revision=1, softdevices=(0x60, 0x64))
     assert objections(parsed(data, settings), settings, "9.9.9") == []
     lower = settings.model_copy(update={"version_rule": VersionRule.LOWER})
     assert objections(parsed(data, lower), lower, "1.2.3") == []
-    for_any = package(IMAGE, version=0x010203, device_type=1, device_revision=1)
+    for_any = package(IMAGE, version=10203, device_type=1, device_revision=1)
     assert objections(parsed(for_any, settings), settings, None) == []
 
 

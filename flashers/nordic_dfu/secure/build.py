@@ -34,7 +34,7 @@ SOFTDEVICE = 0x0100
 
 
 @lru_cache(maxsize=4)
-def test_key(name: str) -> EllipticCurvePrivateKey:
+def bench_key(name: str) -> EllipticCurvePrivateKey:
     """Fixed, so that every run makes the same files; whoever reads this can sign with them."""
     secret = hashlib.sha256(f"a key of {_SECRETS[name]} that protects nothing".encode()).digest()
     return derive_private_key(int.from_bytes(secret), SECP256R1())
@@ -42,7 +42,7 @@ def test_key(name: str) -> EllipticCurvePrivateKey:
 
 def public_pem(name: str) -> str:
     """The public half of a test key, as a profile has it."""
-    public = test_key(name).public_key()
+    public = bench_key(name).public_key()
     return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
@@ -92,7 +92,7 @@ def build(app: SimApp, size: int, options: Mapping[str, str]) -> bytes:
         number_of(app.version) if given is None else given,
         hw_version=HARDWARE if hardware is None else hardware,
         sd_req=tuple(int(one, 0) for one in said.get("sd-req", hex(SOFTDEVICE)).split(",")),
-        key=None if key == "none" else test_key(key),
+        key=None if key == "none" else bench_key(key),
         debug="debug" in said,
     )
 

@@ -357,7 +357,7 @@ def _board(params: NordicParams, options: SecureOptions) -> Board:
         return next(value for value in values if value is not None)
 
     return Board(
-        key=None if options.key == "none" else build.test_key(options.key).public_key(),
+        key=None if options.key == "none" else build.bench_key(options.key).public_key(),
         hw_version=first(options.hw_version, params.hw_version, build.HARDWARE),
         softdevice=first(options.softdevice, params.softdevice, build.SOFTDEVICE),
         rule=options.rule or params.version_rule,

@@ -20,11 +20,9 @@ from flashers.nordic_dfu.package.secure_init import FwType, SecureInit, read_ini
 from flashers.nordic_dfu.package.zipped import Kind, pick, read_package, write_package
 from flashers.nordic_dfu.params import VersionRule, VersionText
 from flashers.nordic_dfu.secure import preflight
-from flashers.nordic_dfu.secure.build import make_package, public_pem, test_key
+from flashers.nordic_dfu.secure.build import make_package, public_pem, bench_key
 from tests.flashers.nordic_dfu.legacy_world import in_virtual_time
 from tests.flashers.nordic_dfu.secure_world import NEW, OLD, PARAMS, package, parsed, world
-
-test_key.__test__ = False  # type: ignore[attr-defined]
 
 
 def init_for(image: bytes, **changes: Any) -> SecureInit:
@@ -57,7 +55,7 @@ APP = {"bin_file": "a.bin", "dat_file": "a.dat"}
 
 
 def test_an_init_packet_comes_back_as_it_was_written() -> None:
-    key = test_key("one")
+    key = bench_key("one")
     read = read_init(write_init(init_for(b"firmware"), key))
     assert (read.fw_version, read.hw_version, read.sd_req, read.size) == (10203, 52, (0x100, 0xB6), 8)
     read.check(b"firmware")
@@ -87,7 +85,7 @@ def test_what_a_package_says_is_in_the_image() -> None:
 )
 def test_a_version_is_read_as_the_profile_says(text: VersionText, number: int, said: str) -> None:
     params = PARAMS.model_copy(update={"version_text": text})
-    assert parsed(make_package(b"x" * 64, number, key=test_key("one")), params).firmware.version == said
+    assert parsed(make_package(b"x" * 64, number, key=bench_key("one")), params).firmware.version == said
 
 
 @pytest.mark.parametrize(
@@ -95,17 +93,17 @@ def test_a_version_is_read_as_the_profile_says(text: VersionText, number: int, s
     [
         (package("1.0.0", key="two"), "bad-signature"),
         (package("1.0.0", key="none"), "unsigned"),
-        (make_package(b"", 1, key=test_key("one")), "bad-package"),
-        (make_package(b"x" * 8, 1, key=test_key("one"), type=FwType.BOOTLOADER), "wrong-kind"),
+        (make_package(b"", 1, key=bench_key("one")), "bad-package"),
+        (make_package(b"x" * 8, 1, key=bench_key("one"), type=FwType.BOOTLOADER), "wrong-kind"),
         (write_package(Kind.BOOTLOADER, b"a", b"b"), "wrong-kind"),
         (write_package(Kind.APPLICATION, b"no init packet", b"b"), "bad-init-packet"),
         (write_package(Kind.APPLICATION, b"\x0a" * 600, b"b"), "bad-init-packet"),
         (
-            write_package(Kind.APPLICATION, write_init(init_for(b"one"), test_key("one")), b"two"),
+            write_package(Kind.APPLICATION, write_init(init_for(b"one"), bench_key("one")), b"two"),
             "hash-mismatch",
         ),
         (
-            write_package(Kind.APPLICATION, write_init(init_for(b"one"), test_key("one")), b"three"),
+            write_package(Kind.APPLICATION, write_init(init_for(b"one"), bench_key("one")), b"three"),
             "size-mismatch",
         ),
     ],
@@ -119,7 +117,7 @@ def test_a_package_that_no_node_should_get_is_refused_with_its_own_code(data: by
 
 def test_a_signature_counts_for_every_bit_of_the_command() -> None:
     image = b"firmware"
-    packet = write_init(init_for(image), test_key("one"))
+    packet = write_init(init_for(image), bench_key("one"))
     command = read_init(packet).command
     at = packet.index(command)
     for bit in range(8 * len(command)):
@@ -270,7 +268,7 @@ def test_a_field_that_is_there_twice_is_refused() -> None:
         (package("0.9.0"), {"version_rule": VersionRule.EQUAL}, "downgrade-refused"),
         (package("1.0.0", size=600), {"version_rule": VersionRule.EQUAL}, "same-version-refused"),
         (
-            make_package(b"x" * 64, None, key=test_key("one")),
+            make_package(b"x" * 64, None, key=bench_key("one")),
             {"version_rule": VersionRule.LOWER},
             "no-version",
         ),

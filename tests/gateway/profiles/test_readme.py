@@ -16,6 +16,7 @@ from gateway.plugins.registry import Registry
 from gateway.profiles import model
 from gateway.profiles.check import check_profile
 from gateway.profiles.discovery import DiscoveryTable
+from gateway.profiles.radio import RadioTable
 
 README = Path(__file__).resolve().parents[3] / "device_profiles" / "README.md"
 
@@ -23,6 +24,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "Top": model.Profile,
     "[[components]]": model.ComponentTable,
     "[identify]": model.IdentifyTable,
+    "[radio]": RadioTable,
     "[identity]": model.IdentityTable,
     "[discovery]": DiscoveryTable,
     "[evidence]": model.EvidenceTable,

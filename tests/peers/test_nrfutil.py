@@ -1,4 +1,4 @@
-"""Nordic's own nrfutil makes packages that our virtual node takes, and refuses for its own reasons; and reads ours."""
+"""Nordic's own nrfutil makes packages that the virtual node takes, or refuses as it should; and reads ours."""
 
 import subprocess
 import zipfile
@@ -179,7 +179,7 @@ def refused_by_loader(data: bytes) -> str:
 
     @in_virtual_time
     async def story() -> None:
-        unknown = {"hw_version": None, "softdevice": None, "public_key": None}
+        unknown: dict[str, Any] = {"hw_version": None, "softdevice": None, "public_key": None}
         here = world({"rule": "lower", "pages": "8"}, **unknown)
         await here.flasher.enter_loader()
         with pytest.raises(TenderError) as error:

@@ -20,7 +20,7 @@ from flashers.nordic_dfu.package.secure_init import FwType, SecureInit, read_ini
 from flashers.nordic_dfu.package.zipped import Kind, pick, read_package, write_package
 from flashers.nordic_dfu.params import VersionRule, VersionText
 from flashers.nordic_dfu.secure import preflight
-from flashers.nordic_dfu.secure.build import make_package, public_pem, bench_key
+from flashers.nordic_dfu.secure.build import bench_key, make_package, public_pem
 from tests.flashers.nordic_dfu.legacy_world import in_virtual_time
 from tests.flashers.nordic_dfu.secure_world import NEW, OLD, PARAMS, package, parsed, world
 

@@ -1,4 +1,4 @@
-"""Nordic's own nrfutil makes packages that the virtual node takes, or refuses as it should; and reads ours."""
+"""Packages by Nordic's own nrfutil, which the virtual node takes or refuses as it should; and it reads ours."""
 
 import subprocess
 import zipfile

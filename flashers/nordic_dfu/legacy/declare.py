@@ -16,8 +16,13 @@ from flashers.api import (
     Resume,
     RollbackKind,
 )
-from flashers.nordic_dfu.params import NordicParams, VersionRule
+from flashers.nordic_dfu.params import Entry, NordicParams, VersionRule
 from transports.links import Medium
+
+
+def alike_in_loader(params: NordicParams) -> bool:
+    """Whether such nodes cannot be told apart in their loader: only a bond keeps the address."""
+    return params.entry not in {Entry.BONDED, Entry.NONE}
 
 
 def declare(params: NordicParams) -> Declaration:
@@ -37,5 +42,6 @@ def declare(params: NordicParams) -> Declaration:
         exposure=Exposure.WINDOW,
         in_loader=f"{params.loader_name}, as every node of its type, at an address that may be the next one.",
         formats=frozenset({"nordic-dfu-zip"}),
+        alike_in_loader=alike_in_loader(params),
         bytes_per_second=2500.0,
     )

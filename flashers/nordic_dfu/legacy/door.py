@@ -10,6 +10,7 @@ import asyncio
 from flashers.api import Calling, NodeSilent, Role, Session
 from flashers.nordic_dfu.legacy import codec, words
 from flashers.nordic_dfu.legacy.control import ControlPoint
+from flashers.nordic_dfu.legacy.declare import alike_in_loader
 from flashers.nordic_dfu.legacy.errors import NoWayIn, StaysInApplication
 from flashers.nordic_dfu.params import Entry, NordicParams
 from transports.errors import LinkLost, NodeUnreachable
@@ -108,7 +109,7 @@ class Door:
         return self._params.entry is Entry.UNBONDED
 
     def _calling(self, link: GattLink) -> Calling:
-        if self._params.entry in {Entry.BONDED, Entry.NONE}:
+        if not alike_in_loader(self._params):
             return Calling(address=link.address)
         # Its address may be the next one, or the same if it kept a bond: the name is all that is known.
         return Calling(name=self._params.loader_name, services=(words.SERVICE,), unique=False)

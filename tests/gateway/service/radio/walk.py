@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from gateway.model.radio import Claim, Kept, Stand
 from gateway.service.radio.ownership import Around, current, decide, hand_over, hear, take_over
 
-MARK = "mark"
 Message = tuple[str, Claim | None]
 """Who says it and what; None for a mark, which is one's own."""
 
@@ -21,7 +20,7 @@ class Gateway:
     """One gateway: what its journal has, and what is under way to it."""
 
     name: str
-    kept: Kept = Kept()
+    kept: Kept = field(default_factory=Kept)
     wanted: bool = True
     inbox: tuple[Message, ...] = ()
     online: bool = False
@@ -35,8 +34,15 @@ class Gateway:
         """Whether it would act on the node."""
         return self.kept.mine.stand is Stand.HAS and current(self.name, self.kept).owner == self.name
 
+    def key(self) -> object:
+        """The same for the same state."""
+        others = tuple(sorted(self.kept.others.items(), key=str))
+        here = (self.online, self.marked, self.echoed, self.told)
+        return (self.kept.mine, others, self.wanted, self.inbox, here)
+
     @property
     def read(self) -> bool:
+        """Whether everybody's word was read, and ours by everybody."""
         mine = self.kept.mine.revision
         return self.marked and (not mine or self.echoed == mine)
 
@@ -52,11 +58,7 @@ class Site:
     def key(self) -> object:
         """The same for the same state."""
         return (
-            tuple(
-                (each.kept.mine, tuple(sorted(each.kept.others.items(), key=str)), each.wanted, each.inbox)
-                + (each.online, each.marked, each.echoed, each.told)
-                for each in self.gateways
-            ),
+            tuple(each.key() for each in self.gateways),
             tuple(sorted(self.retained.items(), key=str)),
             tuple(sorted(self.left.items())),
         )

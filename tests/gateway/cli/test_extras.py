@@ -6,6 +6,8 @@ for one medium, and asked what is in memory once it is ready and has looked at i
 
 import asyncio
 import json
+import os
+import pty
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
@@ -25,7 +27,7 @@ def watch():
         try:
             client.get("status")
             client.get("nodes")
-            client.post("nodes/n/probe", body={})
+            client.post("nodes", "n", "probe", body={"allow_restart": True})
         except TenderError as error:
             if error.code in ("service-not-running", "service-lost"):
                 time.sleep(0.05)
@@ -44,7 +46,7 @@ ZIGBEE = {"zigpy", "zigpy_znp", "bellows"}
 @pytest.mark.parametrize(
     ("link", "pays_for", "never"),
     [
-        ("uart:/dev/no-such-port", {"serial"}, BLUETOOTH | ZIGBEE),
+        ("uart:PORT", {"serial"}, BLUETOOTH | ZIGBEE),
         ("ble:air#C0:00:00:00:00:01", {"bleak", "bumble"}, ZIGBEE | {"serial"}),
         ("ble:00:1A:7D:DA:71:13#C0:00:00:00:00:01", {"bleak", "dbus_fast"}, ZIGBEE | {"bumble", "serial"}),
     ],
@@ -53,6 +55,8 @@ ZIGBEE = {"zigpy", "zigpy_znp", "bellows"}
 async def test_a_site_loads_the_libraries_of_its_own_media_and_no_others(
     tmp_path: Path, link: str, pays_for: set[str], never: set[str]
 ) -> None:
+    ours, theirs = pty.openpty()
+    link = link.replace("PORT", os.ttyname(theirs))
     profile = "mcuboot-uart" if link.startswith("uart") else "demo-ble-sensor"
     # An adapter that is configured is listened with, whether a node names it or not.
     adapters = f'[adapters.air]\nhci = "unix:{tmp_path}/air"\n' if link.startswith("ble:air") else ""
@@ -67,6 +71,8 @@ async def test_a_site_loads_the_libraries_of_its_own_media_and_no_others(
     )
     async with asyncio.timeout(60):
         said, _ = await process.communicate()
+    for descriptor in (ours, theirs):
+        os.close(descriptor)
     loaded = set(json.loads(said))
     assert sorted(loaded & never) == []
     assert sorted(pays_for - loaded) == []

@@ -109,6 +109,8 @@ EVENT_KINDS: dict[str, str] = {
     "link.given-back": "After such trouble the other software has its link again; data: link, shared_with.",
     "link.overdue": "Other software waits for a link beyond the lease's deadline, since a node must not be "
     "left now; data: link, shared_with.",
+    "adapter.power-cycled": "A Bluetooth adapter was switched off and on, since it heard nothing or hung; "
+    "data: adapter, why, power_cycles (since the service began), nodes (behind it).",
     "state.exported": "The state was exported; data: asked_by, sealed (`scrypt` or `x25519`), bytes, nodes, "
     "known_goods, open_attempts, lacking (artifacts).",
     "state.imported": "The service began with an imported state; data: made_ms (by the exporting machine's "

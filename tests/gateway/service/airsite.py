@@ -120,7 +120,9 @@ class RadioBench(Bench):
         return self.spoil(name, HciBackend(HciAdapter(controller, controller, address, name)))
 
     @asynccontextmanager
-    async def gateway(self, *, killed: bool = False, first_look_s: float = 5.0) -> AsyncIterator["AirRunning"]:
+    async def gateway(
+        self, *, killed: bool = False, first_look_s: float = 5.0
+    ) -> AsyncIterator["AirRunning"]:
         """A service at work; stopped in order at the end, or (``killed``) just gone."""
         config = self.config()
         adapters = Adapters(

@@ -28,22 +28,33 @@ class Door:
     def __init__(self, session: Session, params: NordicParams) -> None:
         self._session = session
         self._params = params
-        self.link: GattLink | None = None
-        """The connection that was last used."""
+        self._gone_in = False
 
     async def whichever(self) -> tuple[GattLink, Role]:
         """A connection to the node as it is now.
+
+        It is looked for as what it is expected to be first: that its application was found
+        where it belongs is how the host learns that a loader's place is free again.
 
         Raises:
             NodeSilent: it is not heard in either role.
             LinkError: the connection is lost again, or the adapter does not work.
         """
         try:
-            link = await self._session.connect(Role.UNKNOWN)
+            link = await self._found()
         except NodeUnreachable as gone:
             raise NodeSilent(gone.message) from gone
-        self.link = link
-        return link, await self._side(link)
+        role = await self._side(link)
+        self._gone_in = role is Role.LOADER
+        return link, role
+
+    async def _found(self) -> GattLink:
+        if not self._gone_in:
+            try:
+                return await self._session.connect(Role.APP)
+            except NodeUnreachable:
+                pass  # then it may be in its loader
+        return await self._session.connect(Role.UNKNOWN)
 
     async def into_loader(self) -> ControlPoint:
         """Be in the loader.
@@ -58,21 +69,19 @@ class Door:
         if role is Role.APP:
             await self._session.will_call(Role.LOADER, self._calling(link))
             await self._leave(link)
+            self._gone_in = True
             link = await self._arrived(Role.LOADER)
         return await ControlPoint.listening(link, self._params.reply_timeout)
 
     async def restarted(self) -> Role:
-        """Where a node is found after a restart, which its loader was told to make.
+        """Where a node is found after a restart into its application, which its loader was told to make.
 
         Raises:
             NodeSilent: nowhere, within the boot deadline.
             LinkError: the adapter does not work.
         """
+        self._gone_in = False
         return await self._side(await self._arrived(None))
-
-    def in_loader(self, control: ControlPoint | None) -> bool:
-        """Whether this conversation can still be had."""
-        return control is not None and not control.link.lost
 
     async def _arrived(self, wanted: Role | None) -> GattLink:
         """Look until the node is there, in this role or any."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from transports.ble.place import HciPlace
 from transports.errors import BadLink, TenderError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Adapters:
         return tuple(sorted({*self.settings, *others}))
 
     async def get(self, name: str) -> "Adapter":
-        """The adapter of this name, or of this address where none has a name.
+        """The adapter of this name; an address or the place of a controller needs no configuration.
 
         Raises:
             BadLink: nothing is configured under this name, or its library is not installed.
@@ -116,16 +117,27 @@ class Adapters:
     async def _new(self, name: str) -> "Adapter":
         settings = self.settings.get(name)
         if settings is None:
-            if not ADDRESS.fullmatch(name):
+            settings = _by_itself(name)
+            if settings is None:
                 known = ", ".join(sorted(self.settings)) or "none"
                 raise BadLink(
                     f"there is no adapter {name!r}",
                     remedy=f"Add [adapters.{name}] to the configuration, or name one of: {known}.",
                 )
-            settings = AdapterSettings(address=name.upper())
         adapter = cast("type[Adapter]", _imported("transports.ble.adapter").Adapter)
         backend = await self._make(name, settings)
         return adapter(backend, name, links=settings.links, learned=self.learned.get(name))
+
+
+def _by_itself(name: str) -> AdapterSettings | None:
+    """What needs no configuration: an adapter's own address, or the place of a controller."""
+    if ADDRESS.fullmatch(name):
+        return AdapterSettings(address=name.upper())
+    try:
+        HciPlace.parse(name)
+    except ValueError:
+        return None
+    return AdapterSettings(hci=name)
 
 
 async def backend_of(name: str, settings: AdapterSettings) -> "Backend":

@@ -1,4 +1,4 @@
-"""Packages by Nordic's own nrfutil, which the virtual node takes or refuses as it should; and it reads ours."""
+"""Nordic's own nrfutil: its packages are taken or refused as they should be, and it reads ours."""
 
 import subprocess
 import zipfile

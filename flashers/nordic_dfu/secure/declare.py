@@ -40,6 +40,7 @@ def declare(params: NordicParams) -> Declaration:
         boot_evidence=frozenset({EvidenceKind.VERSION}) if told else frozenset(),
         resume=Resume.SURVIVES_LINK,
         activation=Activation.SEPARATE if dual else Activation.WITH_LAST_BYTE,
+        keeps_staged=False,  # a restart before the last execute has ended leaves the old settings
         initiative=Initiative.PUSH,
         probe_cost=ProbeCost.NONE,
         exposure=Exposure.NONE if dual else Exposure.WINDOW,

@@ -7,14 +7,17 @@ Each verb finds out which of them is there, and does only what is not so already
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 from flashers.api import (
     Activate,
     Backup,
     Confirm,
+    Digest,
     Evidence,
     EvidenceKind,
     FirmwareImage,
+    ImageMismatch,
     NodeSilent,
     NotSupported,
     Of,
@@ -53,6 +56,8 @@ class SecureFlasher:
         self._params = params
         self._link: GattLink | None = None
         self._loader: Loader | None = None
+        self._sent: Digest | None = None
+        """The image that the loader was given in this lease."""
         self._brought_in = False
         """It is in its loader by our doing, and nothing there keeps it from going back."""
 
@@ -130,6 +135,7 @@ class SecureFlasher:
                 raise
             else:
                 self._brought_in = False
+                self._sent = image.artifact
                 return
             finally:
                 if bringing.begun and self._params.banks is Banks.SINGLE:
@@ -156,7 +162,7 @@ class SecureFlasher:
     # Starting
 
     async def activate(self, ask: Activate) -> Seen | None:
-        """The last execute.  A node that has forgotten the image is given it again first."""
+        """The last execute.  A node that lost power after the transfer is given the image once more."""
         (image,) = ask.images
         seen = await self.probe(Probe(candidates=ask.images))
         if seen.role is Role.SILENT:
@@ -165,10 +171,17 @@ class SecureFlasher:
             slot = seen.active(image.component.image)
             if slot is not None and image.firmware.same(slot.firmware):
                 return seen
+            self._require_sent(image)
             await self.enter_loader()
         if not await objects.holds(await self._present(), init_of(image), image.payload):
+            self._require_sent(image)
             await self._bring(image)
         return await self._start(image)
+
+    def _require_sent(self, image: FirmwareImage) -> None:
+        """The node has not got it: it may only have forgotten what we sent it just now."""
+        if self._sent != image.artifact:
+            raise ImageMismatch("the loader does not hold the image that it is to start")
 
     async def _start(self, image: FirmwareImage) -> Seen | None:
         """Execute the last object, and wait for the application."""
@@ -183,9 +196,13 @@ class SecureFlasher:
 
     def _started(self, image: FirmwareImage, seen: Seen) -> Seen:
         """The loader took the image for valid and an application came up; without a version that is all."""
-        if self._params.version_characteristic is not None:
-            return seen
-        proof = Evidence(Of.TRANSFER, EvidenceKind.COMPUTED_HASH, "the loader's, before it started the image")
+        told = self._params.version_characteristic is not None
+        kind = EvidenceKind.VERSION if told else EvidenceKind.COMPUTED_HASH
+        proof = Evidence(Of.TRANSFER, kind, "the loader's check, before it started the image")
+        if told:
+            slot = seen.active(0)
+            named = slot is not None and image.firmware.same(slot.firmware)
+            return replace(seen, evidence=(proof, *seen.evidence)) if named else seen
         return seeing.running(image.firmware, proof, *seen.evidence)
 
     async def _application(self) -> Seen | None:

@@ -17,6 +17,7 @@ from flashers.api import (
     Seen,
     Slot,
 )
+from flashers.api.versions import version_key
 from flashers.nordic_dfu.params import Banks, NordicParams
 from flashers.nordic_dfu.secure import objects
 from flashers.nordic_dfu.secure.image import init_of
@@ -31,10 +32,7 @@ async def application(link: GattLink, params: NordicParams) -> Seen:
     """An application, by its version."""
     text = await _version(link, params)
     firmware = Firmware(version=text) if text else None
-    evidence = Evidence(
-        Of.BOOT, EvidenceKind.VERSION if text else EvidenceKind.ANNOUNCE, text or link.address
-    )
-    return running(firmware, evidence)
+    return running(firmware, *([Evidence(Of.BOOT, EvidenceKind.VERSION, text)] if text else []))
 
 
 def running(firmware: Firmware | None, *evidence: Evidence) -> Seen:
@@ -76,5 +74,6 @@ async def _version(link: GattLink, params: NordicParams) -> str | None:
             value = await link.read(uuid)
     except TimeoutError:
         raise NodeSilent("the application does not tell its version") from None
-    text = value.split(b"\0")[0].decode("ascii", "replace").strip()
-    return text[:_LONGEST] if text.isprintable() else None
+    text = value.split(b"\0")[0].decode("latin-1").strip()
+    sound = text.isascii() and text.isprintable() and len(text) <= _LONGEST
+    return text if sound and version_key(text) is not None else None

@@ -10,17 +10,17 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from flashers.api import VirtualNode, VirtualSetup, uart_node
+from flashers.api import Component, Digest, VirtualNode, VirtualSetup, uart_node
 from gateway.air.description import AirDescription
 from gateway.air.world import AirWorld
-from gateway.demo.script import RADIO, SENSOR, Actor
+from gateway.demo.script import LAMP, RADIO, SENSOR, Actor
 from gateway.demo.stage import ADAPTER, Stage
 from gateway.service.node_types import NodeTypes
 from transports.virtual.pty import PtyHost
 
-RATE = 20_000
+RATE = 30_000
 """Bytes a second of each simulated radio link; real ones have 15,000 to 30,000 to show for."""
-_LATENCY_S = 0.05
+_LATENCY_S = 0.03
 _BAUD = 115_200
 _AWAY_S = 6.0
 """Longer than the supervision time-out of four seconds, so that the connection is lost."""
@@ -88,6 +88,13 @@ class Boards:
         world.place(name, (ADAPTER,), reach=False)
         asyncio.get_running_loop().call_later(_AWAY_S, lambda: world.place(name, (ADAPTER,), reach=True))
 
+    def identity(self, actor: Actor) -> Digest | None:
+        """What it should run in the end, read from the file itself."""
+        node_type = self._types.get(actor.profile)
+        data = self._stage.firmware[actor.profile, actor.runs].read_bytes()
+        image = node_type.plugin.parse(data, node_type.profile.format, Component(), node_type.params)
+        return image.firmware.identity
+
     async def _on_a_line(self, actor: Actor) -> VirtualNode:
         """A virtual node behind a real PTY, paced to the speed of its line."""
         node_type = self._types.get(actor.profile)
@@ -122,4 +129,6 @@ class Boards:
         return AirDescription.model_validate({"air": pace, "adapters": {ADAPTER: adapter}, "nodes": nodes})
 
     def _traits(self, actor: Actor) -> dict[str, str]:
-        return {"key-hash": self._stage.sensor_key_hash} if actor.profile in (SENSOR, RADIO) else {}
+        if actor.profile in (SENSOR, RADIO):
+            return {"key-hash": self._stage.sensor_key_hash}
+        return {"rule": "off"} if actor.profile == LAMP else {}

@@ -13,13 +13,13 @@ from typing import Any
 
 from rich.console import Console
 
-from flashers.api import Digest, VirtualNode
+from flashers.api import Digest
 from gateway.api.client import Client, Refused, ServiceLost, ServiceNotRunning
 from gateway.demo.boards import RATE, Boards, air_in, links_in
 from gateway.demo.broker import broker
 from gateway.demo.listener import Listener
 from gateway.demo.screen import Screen, final_table, make_console, save_picture
-from gateway.demo.script import FLEET, NEW, OLD, ON_AIR, RELAY, Actor
+from gateway.demo.script import FLEET, NEW, OLD, ON_AIR, Actor
 from gateway.demo.stage import PRODUCT, Stage, set_stage
 from gateway.plugins.registry import Registry
 from gateway.profiles.load import load_profiles
@@ -99,14 +99,10 @@ async def _act(console: Console, stage: Stage, client: Client, listener: Listene
     loop = asyncio.get_running_loop()
     happened: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     await asyncio.to_thread(client.upload, stage.release, "releases")
-    await asyncio.to_thread(
-        client.upload,
-        stage.baseline,
-        "baselines",
-        profile=RELAY,
-        version=OLD,
-        name=stage.baseline.name,
-    )
+    for profile, file in stage.baselines.items():
+        await asyncio.to_thread(
+            client.upload, file, "baselines", profile=profile, version=OLD, name=file.name
+        )
     watching = client.watch()
 
     def follow() -> None:
@@ -200,23 +196,25 @@ def _compare(views: list[dict[str, Any]], listener: Listener, boards: Boards) ->
             findings.append(f"{actor.name} was taken back by {last['rollback_done']}, not {actor.rollback}")
         if actor.sends_nothing and last["bytes_sent"]:
             findings.append(f"{actor.name} was sent {last['bytes_sent']} bytes")
-        if not _really_runs(boards.nodes[actor.name], last, actor):
+        if not _really_runs(boards, last, actor):
             findings.append(f"{actor.name} itself runs something else than was reported")
     if not listener.in_order:
         findings.append("upstream was not told in order")
     return findings
 
 
-def _really_runs(node: VirtualNode, view: Mapping[str, Any], actor: Actor) -> bool:
+def _really_runs(boards: Boards, view: Mapping[str, Any], actor: Actor) -> bool:
     """Ask the virtual node itself, past every protocol."""
-    truth = node.truth()
+    truth = boards.nodes[actor.name].truth()
     if not truth.bootable:
         return False
     after = (view["after"] or {}).get("app")
-    if after is None or after.get("identity") is None:
+    if after is None:
         return actor.sends_nothing
-    identity = after["identity"]
-    return truth.running.get(0) == Digest(identity["algorithm"], bytes.fromhex(identity["value"]))
+    runs, identity = truth.running.get(0), after.get("identity")
+    if identity is None:  # only a version was said
+        return after.get("version") == actor.runs and runs == boards.identity(actor)
+    return runs == Digest(identity["algorithm"], bytes.fromhex(identity["value"]))
 
 
 def _say_what_is_there(console: Console, stage: Stage, host: str, port: int) -> None:

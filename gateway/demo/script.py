@@ -9,8 +9,8 @@ from gateway.model.outcomes import Outcome
 
 OLD, NEW = "1.0.0", "1.1.0"
 SENSOR, RELAY = "demo-th-sensor", "demo-relay"
-RADIO = "demo-ble-sensor"
-ON_AIR = frozenset({RADIO})
+RADIO, LAMP, TAG = "demo-ble-sensor", "demo-dfu-secure", "demo-dfu-legacy"
+ON_AIR = frozenset({RADIO, LAMP, TAG})
 """Profiles whose nodes are behind a simulated radio."""
 
 
@@ -122,4 +122,16 @@ FLEET: tuple[Actor, ...] = (
         variant=UNWELL,
     ),
     Actor("ble-3", RADIO, "goes out of range in mid-transfer, comes back", leaves_at=0.3),
+    Actor("lamp-1", LAMP, "Nordic's secure loader: an ordinary update"),
+    Actor(
+        "lamp-2",
+        LAMP,
+        "its package is for another board",
+        ends=(Outcome.REFUSED,),
+        runs=OLD,
+        variant=OTHER_BOARD,
+        sends_nothing=True,
+    ),
+    Actor("tag-1", TAG, "Nordic's legacy loader: an ordinary update"),
+    Actor("tag-2", TAG, "its loader has the same name as the other's: one after the other"),
 )

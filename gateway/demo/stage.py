@@ -8,7 +8,19 @@ from pathlib import Path
 from flashers.api import Component
 from flashers.sim import Behaviour, SimApp
 from gateway.attempt.ports import NodeType
-from gateway.demo.script import FOREIGN_KEY, NEW, OLD, OTHER_BOARD, RADIO, RELAY, SENSOR, UNWELL, Actor
+from gateway.demo.script import (
+    FOREIGN_KEY,
+    LAMP,
+    NEW,
+    OLD,
+    OTHER_BOARD,
+    RADIO,
+    RELAY,
+    SENSOR,
+    TAG,
+    UNWELL,
+    Actor,
+)
 from gateway.releases.keys import PrivateKey, keygen
 from gateway.releases.make import make_release, sign_release
 from gateway.service.node_types import NodeTypes
@@ -16,7 +28,8 @@ from gateway.service.node_types import NodeTypes
 PRODUCT = "greenhouse"
 ADAPTER = "air"
 """The gateway's name for the adapter that hears the simulated radio."""
-SENSOR_BYTES, RELAY_BYTES, RADIO_BYTES = 28_000, 12_000, 60_000
+SENSOR_BYTES, RELAY_BYTES, RADIO_BYTES, LAMP_BYTES, TAG_BYTES = 28_000, 12_000, 60_000, 24_000, 6_000
+LEGACY, WRONG_BOARD = {"protocol": "legacy"}, {"hw-version": "51"}
 LOADER_KEY, OTHER_KEY = {"key": "one"}, {"key": "two"}
 """The virtual sensors' loaders know the first of these test keys."""
 
@@ -29,7 +42,8 @@ class Stage:
     config: Path
     socket: Path
     release: Path
-    baseline: Path
+    baselines: Mapping[str, Path]
+    """What may be gone back to, by profile, where the loader does not do that by itself."""
     firmware: Mapping[tuple[str, str], Path]
     """What nodes begin with, by profile and version."""
     sensor_key_hash: str
@@ -46,7 +60,7 @@ def set_stage(
     """Make everything that the gateway is given."""
     sensor, relay = node_types.get(SENSOR), node_types.get(RELAY)
     make_sensor, make_relay = sensor.plugin.build, relay.plugin.build
-    make_radio = node_types.get(RADIO).plugin.build
+    make_radio, make_dfu = node_types.get(RADIO).plugin.build, node_types.get(LAMP).plugin.build
     unwell = SimApp(NEW, Behaviour.UNHEALTHY)
     files = {
         "sensor-old.bin": make_sensor(SimApp(OLD), SENSOR_BYTES, LOADER_KEY),
@@ -56,6 +70,11 @@ def set_stage(
         "ble.bin": make_radio(SimApp(NEW), RADIO_BYTES, LOADER_KEY),
         "ble-unwell.bin": make_radio(unwell, RADIO_BYTES, LOADER_KEY),
         "sensor-foreign.bin": make_sensor(SimApp(NEW), SENSOR_BYTES, {"seed": "1"} | OTHER_KEY),
+        "lamp-old.zip": make_dfu(SimApp(OLD), LAMP_BYTES, {}),
+        "lamp.zip": make_dfu(SimApp(NEW), LAMP_BYTES, {}),
+        "lamp-other.zip": make_dfu(SimApp(NEW), LAMP_BYTES, WRONG_BOARD),
+        "tag-old.zip": make_dfu(SimApp(OLD), TAG_BYTES, LEGACY),
+        "tag.zip": make_dfu(SimApp(NEW), TAG_BYTES, LEGACY),
         "relay-old.hex": make_relay(SimApp(OLD), RELAY_BYTES, {}),
         "relay.hex": make_relay(SimApp(NEW), RELAY_BYTES, {}),
         "relay-unwell.hex": make_relay(unwell, RELAY_BYTES, {}),
@@ -75,11 +94,19 @@ def set_stage(
         config,
         socket,
         made.path,
-        folder / "relay-old.hex",
+        {
+            RELAY: folder / "relay-old.hex",
+            LAMP: folder / "lamp-old.zip",
+            TAG: folder / "tag-old.zip",
+        },
         {
             (SENSOR, OLD): folder / "sensor-old.bin",
             (SENSOR, NEW): folder / "sensor.bin",
             (RADIO, OLD): folder / "ble-old.bin",
+            (LAMP, OLD): folder / "lamp-old.zip",
+            (LAMP, NEW): folder / "lamp.zip",
+            (TAG, OLD): folder / "tag-old.zip",
+            (TAG, NEW): folder / "tag.zip",
             (RELAY, OLD): folder / "relay-old.hex",
         },
         _key_hash(sensor, files["sensor-old.bin"]),
@@ -99,6 +126,9 @@ def _description() -> str:
         ("sensor-foreign.bin", SENSOR, "mcuboot", FOREIGN_KEY, "th-sensor"),
         ("ble.bin", RADIO, "mcuboot", None, "ble-sensor"),
         ("ble-unwell.bin", RADIO, "mcuboot", UNWELL, "ble-sensor"),
+        ("lamp.zip", LAMP, "nordic-dfu-zip", None, "lamp"),
+        ("lamp-other.zip", LAMP, "nordic-dfu-zip", OTHER_BOARD, "lamp"),
+        ("tag.zip", TAG, "nordic-dfu-zip", None, "tag"),
         ("relay.hex", RELAY, "ihex", None, "relay"),
         ("relay-unwell.hex", RELAY, "ihex", UNWELL, "relay"),
         ("relay-other.hex", RELAY, "ihex", OTHER_BOARD, "relay-v2"),

@@ -1,9 +1,10 @@
 """Where Debian's files are: on this machine, or unpacked by ``tools/debian-packages``."""
 
-import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+from tests.peers import debian
 
 
 class NotHere(Exception):
@@ -13,9 +14,7 @@ class NotHere(Exception):
 def roots() -> Iterator[Path]:
     """The machine's own root, and the unpacked one."""
     yield Path("/")
-    unpacked = os.environ.get("TENDER_DEBS")
-    if unpacked:
-        yield Path(unpacked)
+    yield debian.UNPACKED
 
 
 def found(*names: str) -> Path:

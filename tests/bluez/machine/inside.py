@@ -37,6 +37,7 @@ _UP_S = 60.0
 
 def main(command: list[str]) -> None:
     """Bring up BlueZ, run the command, and end the machine."""
+    os.chdir(os.environ.get("TENDER_ROOT", "/"))
     try:
         for folder in ("/run/dbus", "/var/lib/bluetooth", "/tmp"):
             Path(folder).mkdir(parents=True, exist_ok=True)

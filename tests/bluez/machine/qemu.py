@@ -75,31 +75,41 @@ def start(
     parts = found("usr/share/qemu/linuxboot_dma.bin").parent
     firmware = found("usr/share/seabios/bios-256k.bin").parent
     accelerators = [each for each in program.parents[1].glob("lib/*/qemu") if each.is_dir()]
-    words = ["console=ttyS0", "quiet", "panic=-1", "nokaslr", "mitigations=off", "audit=0", "apparmor=0"]
-    return subprocess.Popen(
-        [
-            *(str(program), "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
-            *("-L", str(parts), "-L", str(firmware)),
-            *(
-                "-machine",
-                "pc",
-                "-accel",
-                "tcg,thread=multi",
-                "-cpu",
-                "max",
-                "-smp",
-                "2",
-                "-m",
-                str(memory_mb),
-            ),
-            *("-kernel", str(image), "-initrd", str(folder / "initramfs"), "-append", " ".join(words)),
-            *("-serial", f"file:{folder / 'console.log'}", "-serial", "stdio"),
-            *("-object", "rng-random,id=rng,filename=/dev/urandom"),
-            "-virtfs",
-            "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=(folder / "qemu.log").open("wb"),
-        env={**os.environ, "QEMU_MODULE_DIR": str(accelerators[0])} if accelerators else None,
-    )
+    words = [
+        "console=ttyS0",
+        "quiet",
+        "panic=-1",
+        "oops=panic",
+        "nokaslr",
+        "mitigations=off",
+        "audit=0",
+        "apparmor=0",
+    ]
+    with (folder / "qemu.log").open("wb") as said:
+        return subprocess.Popen(
+            [
+                *(str(program), "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
+                *("-L", str(parts), "-L", str(firmware)),
+                *(
+                    "-machine",
+                    "pc",
+                    "-accel",
+                    "tcg,thread=multi",
+                    "-cpu",
+                    "max",
+                    "-smp",
+                    "2",
+                    "-m",
+                    str(memory_mb),
+                ),
+                *("-kernel", str(image), "-initrd", str(folder / "initramfs"), "-append", " ".join(words)),
+                *("-serial", f"file:{folder / 'console.log'}", "-serial", "stdio"),
+                *("-object", "rng-random,id=rng,filename=/dev/urandom"),
+                "-virtfs",
+                "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env={**os.environ, "QEMU_MODULE_DIR": str(accelerators[0])} if accelerators else None,
+        )

@@ -113,7 +113,7 @@ class Ear:
                 sighting.rssi,
                 sighting.at,
                 sighting.name,
-                sighting.services,
+                tuple(dict.fromkeys(sighting.services)),
                 sighting.manufacturer,
                 sighting.random,
             )

@@ -36,7 +36,7 @@ from flashers.nordic_dfu.legacy.errors import PacketsLost
 from flashers.nordic_dfu.legacy.image import objections
 from flashers.nordic_dfu.legacy.transfer import AlreadyBegun, Headway, Pace, begin, end, send, validate
 from flashers.nordic_dfu.legacy.words import Op
-from flashers.nordic_dfu.params import NordicParams
+from flashers.nordic_dfu.params import Banks, NordicParams
 from transports.errors import LinkLost, TenderError
 from transports.gatt import GattLink
 
@@ -55,6 +55,8 @@ class LegacyFlasher:
         self._door = Door(session, params)
         self._control: ControlPoint | None = None
         self._ran: str | None = None
+        self._before: str | None = None
+        self._activated: FirmwareImage | None = None
         self._pace = Pace(min(params.window, words.AHEAD))
 
     # Looking
@@ -79,9 +81,23 @@ class LegacyFlasher:
             return Seen(Role.LOADER, facts={"loader": f"legacy {told}"} if told else {"loader": "legacy"})
         version = await self._version(link)
         self._ran = version
-        slot = Slot(0, 0, Firmware(version=version) if version else None, active=True, confirmed=True)
+        slot = Slot(0, 0, self._firmware(version), active=True, confirmed=True)
         boot = Evidence(Of.BOOT, EvidenceKind.VERSION, f"the application says {version}")
         return Seen(Role.APP, (slot,), (boot,) if version else ())
+
+    def _firmware(self, version: str | None) -> Firmware | None:
+        """What an application is that names this version.
+
+        In the lease that brought an image it is known to be that one, whatever it calls itself,
+        unless it may be the old one: a second bank that was never copied leaves it where it was.
+        """
+        image = self._activated
+        if image is not None:
+            new = self._before is not None and version is not None and not same_version(version, self._before)
+            single = self._params.banks is Banks.SINGLE
+            if single or new or version is None or _says(image, version):
+                return replace(image.firmware, version=version or image.firmware.version)
+        return Firmware(version=version) if version else None
 
     async def _version(self, link: GattLink) -> str | None:
         where = self._params.version_characteristic
@@ -119,10 +135,10 @@ class LegacyFlasher:
         if _says(image, self._ran):
             headway.reached(image.size)
             return await self._back_in_application()
-        self._ran = None
+        self._before, self._ran, self._activated = self._ran, None, None
         control = await self._validated(image, headway)
         await end(control, Op.ACTIVATE)
-        self._control = None
+        self._control, self._activated = None, image
         return await self._started(image)
 
     async def _validated(self, image: FirmwareImage, headway: Headway) -> ControlPoint:
@@ -154,13 +170,7 @@ class LegacyFlasher:
             return seen
         kind = "CRC-16" if image.facts.get("check") == "crc16" else "checksum"
         arrived = Evidence(Of.TRANSFER, EvidenceKind.CHECKSUM, f"the loader's own {kind}, unsigned")
-        (slot,) = seen.slots
-        if self._ran is None or _says(image, self._ran):
-            # It took these bytes, compared them, and started them.
-            slot = replace(
-                slot, firmware=replace(image.firmware, version=self._ran or image.firmware.version)
-            )
-        return replace(seen, slots=(slot,), evidence=(arrived, *seen.evidence))
+        return replace(seen, evidence=(arrived, *seen.evidence))
 
     async def activate(self, ask: Activate) -> Seen | None:
         """A node in its loader is restarted, and starts what it has; else there is nothing to do."""

@@ -42,6 +42,7 @@ from tests.flashers.nordic_dfu.legacy_world import (
     NEW,
     NEXT,
     OLD,
+    PAGE,
     PARAMS,
     in_virtual_time,
     package,
@@ -133,14 +134,45 @@ async def test_a_node_without_a_version_ends_as_flashed() -> None:
     await it.end()
 
 
+@BANKS
 @in_virtual_time
-async def test_an_image_that_names_another_version_than_its_own_is_not_taken_for_it() -> None:
-    it = world()
+async def test_an_image_that_names_another_version_is_known_and_not_believed(banks: Banks) -> None:
+    it = world(banks=banks)
     liar = package("2.0.0", Behaviour.LIES, claims="7.7.7")
+    await it.probe()
     seen = await it.update(liar)
-    slot = seen.active(0) if seen else None
+    for _ in range(2):
+        slot = seen.active(0) if seen else None
+        assert slot is not None
+        assert slot.firmware is not None
+        assert slot.firmware.identity == parsed(liar).firmware.identity, "nobody else can have put it there"
+        assert slot.firmware.version == "7.7.7"
+        seen = await it.probe()
+    await it.end()
+    it.lease()
+    slot = (await it.probe()).active(0)
     assert slot is not None
     assert not parsed(liar).firmware.same(slot.firmware)
+    await it.end()
+
+
+@in_virtual_time
+async def test_an_application_that_may_be_the_old_one_is_not_taken_for_the_new_one() -> None:
+    whole = world(banks=Banks.DUAL)
+    await whole.update(NEW)
+    await whole.end()
+    size = parsed(NEW).size
+    received = (
+        -(-size // PAGE) + -(-size // 20) + 2
+    )  # what comes before the copy, pages that are crossed included
+    it = world(banks=Banks.DUAL)
+    it.node.cut_power_at(received + 1, off_for=1.0)
+    seen = await it.update(NEW)
+    assert it.runs(OLD), "the copy was not begun"
+    slot = (seen or await it.probe()).active(0)
+    assert slot is not None
+    assert parsed(OLD).firmware.same(slot.firmware)
+    assert not parsed(NEW).firmware.same(slot.firmware)
     await it.end()
 
 

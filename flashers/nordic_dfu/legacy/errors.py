@@ -90,5 +90,7 @@ class PacketsLost(FlashError):
     """
 
     code = "packets-lost"
-    remedy = "Tender tries again with fewer packets at a time; set `window` in the profile to what goes well."
+    remedy = (
+        "Tender tries again with fewer packets at a time; set `receipts` in the profile to what goes well."
+    )
     retryable = True

@@ -28,7 +28,7 @@ from flashers.api import (
     Slot,
     Transfer,
 )
-from flashers.api.versions import same_version
+from flashers.api.versions import same_version, version_key
 from flashers.nordic_dfu.legacy import words
 from flashers.nordic_dfu.legacy.control import ControlPoint
 from flashers.nordic_dfu.legacy.door import Door
@@ -57,7 +57,7 @@ class LegacyFlasher:
         self._ran: str | None = None
         self._before: str | None = None
         self._activated: FirmwareImage | None = None
-        self._pace = Pace(min(params.window, words.AHEAD))
+        self._pace = Pace(min(params.receipts, words.AHEAD))
 
     # Looking
 
@@ -104,7 +104,8 @@ class LegacyFlasher:
         if where is None or not link.has(where):
             return None
         text = (await link.read(where)).split(b"\0")[0].decode("utf-8", "replace").strip()
-        return text or None
+        # Whatever else is read there names no version that a package could have.
+        return text if text.isascii() and text.isprintable() and version_key(text) is not None else None
 
     async def preflight(self, ask: Preflight) -> tuple[Reason, ...]:
         """Whatever the loader would say no to, most of it after its erase."""

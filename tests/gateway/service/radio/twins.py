@@ -6,8 +6,8 @@ Each can be killed and started again while the others go on: every task knows wh
 import asyncio
 import contextvars
 import functools
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,6 +16,7 @@ from gateway.app import make_site
 from gateway.journal import Database
 from gateway.model.views import Event
 from gateway.service.gateway import Gateway
+from gateway.upstream.mqtt import MqttUpstream
 from tests.gateway.service.airsite import QUICK, AirRunning, RadioBench
 from tests.gateway.service.radio.board import Board
 from transports.ble.adapters import Adapters, AdapterSettings
@@ -42,15 +43,16 @@ class Twin(RadioBench):
     """One gateway's disk, configuration and adapter; ``board`` is None for a site without upstream."""
 
     def __init__(self, world: "World", name: str, folder: Path) -> None:
-        folder.mkdir()
+        folder.mkdir(parents=True)
         super().__init__(folder, QUICK)
         self.world = world
         self.name = name
         self.air = world.air
         self.settings["gateway"] = {"name": name}
         self.settings["adapters"] = {name: {"hci": "tcp:127.0.0.1:9", "scan": 10}}
-        if world.board is not None:
-            self.settings["upstream"] = {"mqtt": {"url": "mqtt://127.0.0.1:9"}}
+        if world.url is not None:
+            quick = {"retry_first": 0.05, "retry_cap": 0.2, "status_settle": 0.05}
+            self.settings["upstream"] = {"mqtt": {"url": world.url, **quick}}
         self.database: Callable[[Path], Database] = Database
         self.running: AirRunning | None = None
         self.events: list[Event] = []
@@ -91,6 +93,9 @@ class Twin(RadioBench):
         self.running.work = asyncio.create_task(gateway.run())
         if self.world.board is not None:
             asyncio.create_task(self.world.board.serve(self.name, gateway.discovery.owners))  # noqa: RUF006
+        elif config.upstream.mqtt is not None:
+            upstream = MqttUpstream(config.upstream.mqtt)
+            asyncio.create_task(upstream.run(gateway, gateway.outbox, gateway.discovery.owners))  # noqa: RUF006
         return self.running
 
     async def kill(self) -> None:
@@ -122,12 +127,13 @@ class Twin(RadioBench):
 
 
 class World:
-    """One air, one broker or none, and gateways by name."""
+    """One air, one broker or none, and gateways by name; ``url`` is that of a real broker."""
 
-    def __init__(self, folder: Path, *names: str, upstream: bool = True) -> None:
+    def __init__(self, folder: Path, *names: str, upstream: bool = True, url: str | None = None) -> None:
         self.folder = folder
         self.air = Air(QUICK)
-        self.board = Board() if upstream else None
+        self.board = Board() if upstream and url is None else None
+        self.url = url if url is not None or not upstream else "mqtt://127.0.0.1:9"
         self.twins: dict[str, Twin] = {}
         for name in names:
             self.twins[name] = Twin(self, name, folder / name)
@@ -192,6 +198,20 @@ class World:
             await radio.aclose()
 
 
+@asynccontextmanager
+async def made(
+    folder: Path, *names: str, upstream: bool = True, url: str | None = None
+) -> AsyncIterator[World]:
+    """A world with these gateways, not started."""
+    asyncio.get_running_loop().set_task_factory(_made)
+    world = World(folder, *names, upstream=upstream, url=url)
+    try:
+        yield world
+    finally:
+        await world.aclose()
+        asyncio.get_running_loop().set_task_factory(None)
+
+
 def in_world(
     *names: str, upstream: bool = True
 ) -> Callable[[Callable[[World], Coroutine[Any, Any, None]]], Callable[[Path], None]]:
@@ -200,12 +220,8 @@ def in_world(
     def decorate(test: Callable[[World], Coroutine[Any, Any, None]]) -> Callable[[Path], None]:
         def run(tmp_path: Path) -> None:
             async def main() -> None:
-                asyncio.get_running_loop().set_task_factory(_made)
-                world = World(tmp_path, *names, upstream=upstream)
-                try:
+                async with made(tmp_path, *names, upstream=upstream) as world:
                     await test(world)
-                finally:
-                    await world.aclose()
 
             run_virtual(main())
 

@@ -36,6 +36,11 @@ def may_wait(record: Record) -> bool:
 class Radio(Protocol):
     """The way to one node over the air."""
 
+    @property
+    def bonded(self) -> bool:
+        """Whether it is known by a bond, which its address alone cannot fake."""
+        ...
+
     def same(self, made_for: Role, role: Role) -> bool:
         """Whether a connection that was made for one role may serve for another."""
         ...

@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from flashers.api import Calling, Console, Identity, IdentityChanged, ResetKind, Role
+from flashers.api import Calling, Console, Identity, IdentityChanged, ResetKind, Role, Strength
 from gateway.attempt.radio import Radio, WatchedGatt
 from gateway.attempt.watched import WatchedLink
 from transports.ble.errors import NodeNotHeard
@@ -78,6 +78,15 @@ class HostSession:
     def address(self) -> str | None:
         """The node's address on a shared link."""
         return self._spec.address
+
+    @property
+    def by_address(self) -> Identity | None:
+        """Who a node on the air is by the address that it answered at, or by its bond; None for a line."""
+        if self._radio is None or self._spec.address is None:
+            return None
+        return Identity(
+            self._spec.address.upper(), Strength.BONDED if self._radio.bonded else Strength.ADDRESS
+        )
 
     @property
     def medium(self) -> Medium:

@@ -288,12 +288,13 @@ class Adapter:
         *,
         within: float,
         passkey: int | None = None,
-        pair: bool = False,
+        pair: bool | Wanted = False,
         wanted: Wanted | None = None,
         fresh: bool = False,
     ) -> BleakLink:
         """A link to the node at this address, or to the one that ``wanted`` knows.
 
+        ``pair`` may depend on who it is that was heard: a loader that has no bonds is not paired with.
         ``fresh`` drops what is kept of its table first, for one that may have another firmware now.
 
         Raises:
@@ -307,7 +308,8 @@ class Adapter:
         sighting = await self.hear(fits, within=within)
         async with self._connecting:
             self._has_room()
-            return await self._connect(sighting, passkey=passkey, pair=pair, fresh=fresh)
+            pairs = pair(sighting) if callable(pair) else pair
+            return await self._connect(sighting, passkey=passkey, pair=pairs, fresh=fresh)
 
     def _has_room(self) -> None:
         if len(self.open_links) >= self.cap:
@@ -431,8 +433,15 @@ class Adapter:
 
 async def _bounded(work: Awaitable[T], seconds: float) -> T:
     """What is asked of a Bluetooth that may hang.  Raises TimeoutError."""
+    task = asyncio.current_task()
+    asked = task.cancelling() if task is not None else 0
     async with asyncio.timeout(seconds):
-        return await work
+        result = await work
+    if task is not None and task.cancelling() > asked:
+        # A library that waits by asyncio.wait_for forgets in Python 3.11 that it was cancelled, if the
+        # answer comes at that moment; whoever then goes on is never stopped.
+        raise asyncio.CancelledError
+    return result
 
 
 class _Gone:

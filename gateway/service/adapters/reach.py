@@ -7,6 +7,7 @@ with another firmware, is connected to anew, and its table is read anew.
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from flashers.api import Calling, Role
 from gateway.profiles.radio import Pairing, RadioTable
@@ -19,6 +20,9 @@ from transports.ble.errors import NodeNotHeard
 from transports.errors import BadLink
 from transports.gatt import GattLink
 from transports.links import LinkSpec
+
+if TYPE_CHECKING:
+    from transports.ble.adapter import Sighting
 
 log = logging.getLogger("tender.adapters")
 
@@ -79,6 +83,11 @@ class Way:
         self.place = place_of(spec)
         self._fresh = False
 
+    @property
+    def bonded(self) -> bool:
+        """As in the contract."""
+        return self._table.pair is not Pairing.NONE
+
     def same(self, made_for: Role, role: Role) -> bool:
         """As in the contract."""
         calls = self._reach.calls
@@ -91,22 +100,40 @@ class Way:
         calls = reach.calls(self.place, role)
         if not all(call.unique for call in calls):
             await self._alone(calls)
+        own: list[bool] = []
+
+        def wanted(sighting: "Sighting") -> bool:
+            if not fits(calls, sighting):
+                return False
+            own.append(self._is_itself(sighting))
+            return True
+
         try:
             link = await adapter.connect(
                 self._address,
                 within=table.listen,
                 passkey=table.passkey,
-                pair=table.pair is not Pairing.NONE,
-                wanted=lambda sighting: fits(calls, sighting),
+                pair=self._pairs,
+                wanted=wanted,
                 fresh=self._fresh,
             )
         except NodeNotHeard:
             reach.ear.missed(self.place)
             raise
         self._fresh = False
-        if role is Role.APP and link.address.upper() == self._address:
+        if own[-1]:
             await reach.callings.back(self.place)
         return link
+
+    def _pairs(self, sighting: "Sighting") -> bool:
+        """Bonds are the application's; a loader that shares them has its address."""
+        return self.bonded and sighting.address == self._address
+
+    def _is_itself(self, sighting: "Sighting") -> bool:
+        """Whether it calls as the application does, and not as what was said of its loader."""
+        loader = self._reach.callings.of(self.place).get(Role.LOADER)
+        in_loader = loader is not None and not loader.unique and fits((loader,), sighting)
+        return fits(self._reach.calls(self.place, Role.APP), sighting) and not in_loader
 
     async def will_call(self, role: Role, calling: Calling) -> None:
         """As in the contract."""

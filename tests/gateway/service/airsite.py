@@ -18,7 +18,7 @@ from gateway.plugins.registry import Registry
 from gateway.profiles.load import load_profiles
 from gateway.service.gateway import Gateway
 from gateway.service.node_types import NodeTypes
-from tests.gateway.service.site import OLD, PROFILES, SENSOR, THERMO, Bench, Running, firmware
+from tests.gateway.service.site import DFU, OLD, PROFILES, SENSOR, THERMO, Bench, Running, firmware
 from transports.ble.adapters import Adapters, AdapterSettings
 from transports.ble.backend import Backend, HciBackend
 from transports.ble.hci import HciAdapter
@@ -39,6 +39,40 @@ _PROFILE = (
     .replace('reset = "dtr"\n[evidence]', 'media = ["ble"]\n[evidence]')
     .replace('reset = "dtr"\n', "")
 )
+_DFU = f"""
+schema = 1
+name = "{DFU}"
+flasher = "nordic_dfu"
+media = ["ble"]
+hardware = ["{DFU}"]
+format = "nordic-dfu-zip"
+reset_by = "none"
+rollback = ["reflash"]
+[evidence]
+transfer = ["checksum"]
+boot = ["version"]
+[timing]
+boot_deadline = 20.0
+patience = 20.0
+soak = 1.0
+soak_interval = 0.5
+[[health]]
+kind = "version"
+[params]
+protocol = "legacy"
+banks = "single"
+entry = "unbonded"
+version_rule = "off"
+version_text = "decimal"
+reply_timeout = 1.0
+boot_deadline = 5.0
+loader_deadline = 5.0
+"""
+"""One bank, and a loader that every node of the type calls ``DfuTarg``."""
+_OPTIONS = {
+    THERMO: {"page": "256", "slot-pages": "6"},
+    DFU: {"page": "256", "pages": "4"},
+}
 
 
 class RadioBench(Bench):
@@ -65,6 +99,7 @@ class RadioBench(Bench):
             assert old in text, old
             text = text.replace(old, new)
         (self.profiles / f"{THERMO}.toml").write_text(text)
+        (self.profiles / f"{DFU}.toml").write_text(_DFU)
 
     def address(self, name: str) -> str:
         """A node's own address."""
@@ -73,6 +108,7 @@ class RadioBench(Bench):
     def on_air(
         self,
         name: str,
+        kind: str = THERMO,
         *,
         version: str = OLD,
         adapter: str = MAIN,
@@ -80,12 +116,12 @@ class RadioBench(Bench):
         battery: int | None = None,
     ) -> Any:
         """Put a node on the air."""
-        node_type = NodeTypes(load_profiles([self.profiles], Registry())).get(THERMO)
+        node_type = NodeTypes(load_profiles([self.profiles], Registry())).get(kind)
         node = node_type.plugin.virtual_node(
             VirtualSetup(
                 node_type.params,
-                flash={"app": firmware(THERMO, version)},
-                options={"page": "256", "slot-pages": "6", **(options or {})},
+                flash={"app": firmware(kind, version)},
+                options={**_OPTIONS[kind], **(options or {})},
                 name=name,
             )
         )
@@ -95,7 +131,7 @@ class RadioBench(Bench):
             self.batteries[name] = peer = Battery(peer, battery)
         self.radios[name] = AirNode(self.air, peer, name)
         self.nodes[name] = node
-        self.tables[name] = {"profile": THERMO, "link": f"ble:{adapter}#{address}", "labels": {}}
+        self.tables[name] = {"profile": kind, "link": f"ble:{adapter}#{address}", "labels": {}}
         return node
 
     def reach(self, name: str, *, reach: bool, adapter: str = MAIN) -> None:

@@ -12,6 +12,7 @@ from flashers.nordic_dfu.legacy.words import INIT_BYTES, Kind, Op, Step
 from flashers.nordic_dfu.package.legacy_init import read_init
 from flashers.nordic_dfu.params import NordicParams
 
+_TEXT = 64
 _COMMAND_BYTES = 3
 """The longest command."""
 
@@ -69,6 +70,8 @@ class _Listener:
                 return (*self._sent(), f"receipt {received}")
             case Response() as said:
                 return (*self._sent(), _answer(said))
+            case None if len(data) > 2 and data.isascii() and data.decode().isprintable():
+                return (f"reads {data.decode()[:_TEXT]!r}",)
             case None:
                 return ()
 

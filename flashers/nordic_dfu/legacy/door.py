@@ -73,6 +73,11 @@ class Door:
             link = await self._arrived(Role.LOADER)
         return await ControlPoint.listening(link, self._params.reply_timeout)
 
+    async def will_restart(self) -> None:
+        """Say before an activation where the application will be, since its table will be another one."""
+        if self._session.address is not None:
+            await self._session.will_call(Role.APP, Calling(address=self._session.address))
+
     async def restarted(self) -> Role:
         """Where a node is found after a restart into its application, which its loader was told to make.
 

@@ -138,6 +138,7 @@ class LegacyFlasher:
             return await self._back_in_application()
         self._before, self._ran, self._activated = self._ran, None, None
         control = await self._validated(image, headway)
+        await self._door.will_restart()
         await end(control, Op.ACTIVATE)
         self._control, self._activated = None, image
         return await self._started(image)

@@ -54,6 +54,7 @@ def test_a_recording_is_told_a_line_a_command_and_without_the_image() -> None:
     describe = describer(PARAMS)
     init = bytes.fromhex("ffffffff 00000200 0100 6400 3412")
     frames = [
+        (False, b"1.0.0"),
         (True, codec.start(Kind.APPLICATION)),
         (True, codec.sizes(60)),
         (False, codec.response(Op.START, Result.SUCCESS)),
@@ -72,6 +73,7 @@ def test_a_recording_is_told_a_line_a_command_and_without_the_image() -> None:
     ]
     said = [line for down, data in frames for line in describe(LinkFrame(down=down, data=data))]
     assert said == [
+        "reads '1.0.0'",
         "start application",
         "sizes softdevice=0 bootloader=0 application=60",
         "start: success",

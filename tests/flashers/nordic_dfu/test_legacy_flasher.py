@@ -72,6 +72,7 @@ async def test_an_update_arrives_is_checked_by_the_loader_and_says_its_version(b
     assert slot.confirmed
     assert parsed(NEW).firmware.same(slot.firmware)
     assert it.session.reports[-1] == (parsed(NEW).size,) * 2
+    assert it.callings[Role.APP].address == ADDRESS, "its table is to be read anew"
     await it.end()
 
 

@@ -139,6 +139,14 @@ class LegacyFlasher:
         self._before, self._ran, self._activated = self._ran, None, None
         control = await self._validated(image, headway)
         await self._door.will_restart()
+        seen = await self._activate(control, image)
+        if seen is not None and seen.role is Role.LOADER:
+            # The command may have been lost; a loader that has nothing to activate restarts.
+            self._session.note("the node is still in its loader, and is told once more")
+            seen = await self._activate(await self._in_loader(), image)
+        return seen
+
+    async def _activate(self, control: ControlPoint, image: FirmwareImage) -> Seen | None:
         await end(control, Op.ACTIVATE)
         self._control, self._activated = None, image
         return await self._started(image)

@@ -90,6 +90,20 @@ async def test_the_link_may_fade_at_any_packet(banks: Banks) -> None:
         await it.end()
 
 
+@BANKS
+@in_virtual_time
+async def test_an_activation_that_was_lost_is_said_again_and_nothing_is_sent_again(banks: Banks) -> None:
+    whole = await undisturbed(banks)
+    once = 0
+    for packet in range(whole.radio.counts.packets - 12, whole.radio.counts.packets):
+        it = world(banks=banks, drops=(packet,))
+        with suppress(TenderError):
+            await it.update(NEW)
+        once += it.runs(NEW) and it.node.counts.starts == 1
+        await it.end()
+    assert once >= 8, "all that was lost after the image had arrived"
+
+
 @in_virtual_time
 async def test_two_links_that_fade_cost_two_transfers() -> None:
     for second in (50, 75, 100):

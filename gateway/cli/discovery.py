@@ -144,7 +144,7 @@ def _tell(view: dict[str, Any], arguments: argparse.Namespace) -> int:
         facts.append(("handed to", view["offered_to"]))
     if view["owner"] is not None:
         since = f"since {text.age(view['since'])}" if view["since"] is not None else "since some time"
-        facts.append(("", f"{since}, by {view['by'] or 'itself'}, hand {view['epoch']}"))
+        facts.append(("", f"{since}, by {view['by'] or 'itself'}, epoch {view['epoch']}"))
     if view["message"]:
         facts.append(("here", view["message"]))
     print_facts(facts)

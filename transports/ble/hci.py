@@ -108,6 +108,16 @@ class HciAdapter:
         except BaseBumbleError as error:
             raise BleakError(f"the adapter {self.address} cannot scan: {error!r}") from error
 
+    def lasting(self, address: hci.Address) -> hci.Address:
+        """The identity address behind a resolvable one, if a bond resolves it; else the same.
+
+        Core Specification, Vol 3, Part C, 10.8.2.3.
+        """
+        resolver = self.device.address_resolver
+        if not address.is_resolvable or resolver is None:
+            return address
+        return resolver.resolve(address) or address
+
     async def connect(self, address: hci.Address, timeout: float) -> Connection:
         """One at a time, as a controller has one initiator (Core Specification, Vol 6, Part B, 4.4.4)."""
         async with self._connecting:
@@ -172,7 +182,9 @@ class HciScanner(BaseBleakScanner):
         )
         if not self.is_allowed_uuid(told.service_uuids):
             return
-        address = advertisement.address.to_string(False)
+        # A bonded node is known by the address that its bond resolves to, as BlueZ shows it; it is called by
+        # the one that it has now.
+        address = self.adapter.lasting(advertisement.address).to_string(False)
         device = self.create_or_update_device(address, address, told.local_name, advertisement.address, told)
         self.call_detection_callbacks(device, told)
 
@@ -281,7 +293,7 @@ class HciClient(BaseBleakClient):
         """As in bleak."""
         keystore = self.adapter.device.keystore
         if keystore is not None:
-            await keystore.delete(str(self._peer_address))
+            await keystore.delete(str(self.adapter.lasting(self._peer_address)))
 
     # Values
 

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.api.server import ApiServer
 from tests.gateway.cli.conftest import Tender
-from tests.gateway.service.airsite import MAIN, THERMO, AirRunning, RadioBench
+from tests.gateway.service.airsite import MAIN, AirRunning, RadioBench
+from tests.gateway.service.site import THERMO
 
 pytestmark = pytest.mark.timeout(60)
 

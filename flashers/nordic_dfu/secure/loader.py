@@ -95,7 +95,6 @@ class Loader:
     async def send(self, data: bytes) -> None:
         """Send a packet; that it arrived is for the loader's receipts to say."""
         await self.link.write(PACKET, data, response=False)
-        self.session.sent(len(data))
 
     async def abort(self) -> None:
         """Have it restart the application, if that is still there, and see it go; whatever it answers."""

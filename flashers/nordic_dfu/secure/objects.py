@@ -159,6 +159,8 @@ class Bringing:
             while sent < end and sent - acknowledged < self._window * size:
                 piece = data[sent : min(sent + size, end)]
                 await loader.send(piece)
+                if counts:
+                    loader.session.sent(len(piece))
                 sent, packets, crc = sent + len(piece), packets + 1, crc32(piece, crc)
                 if packets % self._every == 0 or sent == end:
                     waiting.append(Place(sent, crc))

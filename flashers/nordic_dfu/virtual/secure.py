@@ -26,6 +26,8 @@ from transports.gatt import NodeRadio, Persona
 
 _GOODBYE = 0.005
 """Seconds from an answer that is the last to the end of the connection."""
+_GOES = 0.1
+"""Seconds from there to the restart (``nrf_dfu_ble.c`` has the loader disconnect before it resets)."""
 
 
 class Where(StrEnum):
@@ -66,6 +68,7 @@ class VirtualSecureNode:
         self._timers: set[asyncio.TimerHandle] = set()
         self._queue: deque[tuple[float, Callable[[], None]]] = deque()
         self._packets_waiting = 0
+        self._leaving = False
         self._off_for: float | None = None
         self._listens: set[str] = set()
         self._into_loader = False
@@ -174,6 +177,7 @@ class VirtualSecureNode:
         self._timers.clear()
         self._queue.clear()
         self._packets_waiting = 0
+        self._leaving = False
         self._running = self._app = self._loader = None
         self._listens.clear()
         if self._radio is not None:
@@ -211,9 +215,10 @@ class VirtualSecureNode:
         self._later(_GOODBYE, self._hang_up)
 
     def _hang_up(self) -> None:
+        self._leaving = True
         if self._radio is not None:
             self._radio.hang_up()
-        self._boot()
+        self._later(_GOES, self._boot)  # what is said last needs its time on the air
 
     # The air
 
@@ -236,6 +241,8 @@ class VirtualSecureNode:
     def disconnected(self) -> None:
         """As in the contract; what a loader has received outlives the connection."""
         self._listens.clear()
+        if self._leaving and self._radio is not None:
+            self._radio.appear(None)
         if self.options.forgets and self._loader is not None:
             self._loader.forget()
 

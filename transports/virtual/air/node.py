@@ -250,7 +250,8 @@ def _call(persona: Persona) -> bytes:
     short = [UUID(each) for each in wanted.services if each.endswith("-0000-1000-8000-00805f9b34fb")]
     long = [UUID(each) for each in wanted.services if not each.endswith("-0000-1000-8000-00805f9b34fb")]
     if short:
-        shortened = [UUID.from_16_bits(int(str(each)[4:8], 16)) for each in short]
+        # Not from_16_bits, which gives the long form back once anybody in the process has seen that.
+        shortened = [UUID(str(each)[4:8]) for each in short]
         parts.append(data_types.CompleteListOf16BitServiceUUIDs(shortened))
     if long:
         parts.append(data_types.CompleteListOf128BitServiceUUIDs(long))

@@ -28,6 +28,8 @@ GONE_S = 300.0
 _SAMPLES = 5
 _NEWS_S = 10.0
 """The least seconds between two wakings for the same node that is heard too weakly."""
+_SHARE_S, _REST_S = 2.0, 10.0
+"""Listened and not listened in turn while a node is connected: a scan takes air from its transfer."""
 _AGAIN_S = 15.0
 """Pause before an adapter that cannot listen is asked again."""
 
@@ -70,7 +72,9 @@ class Ear:
         """Listen for a node until :meth:`drop`; ``least`` is how strongly it has to be heard, in dBm."""
         name = adapter_of(place)
         self._wanted.setdefault(name, {})[place] = least
-        if name not in self._tasks:
+        if name in self._tasks:
+            self._enough[name].clear()
+        else:
             self._enough[name] = asyncio.Event()
             self._tasks[name] = asyncio.create_task(self._keep_listening(name))
 
@@ -138,12 +142,14 @@ class Ear:
         ignore = adapter.attend(lambda sighting: self._look(name, sighting))
         enough = self._enough[name]
         try:
-            async with adapter.scanning():
-                if self.trouble.pop(name, None) is not None:
-                    self._news()
-                while self._wanted.get(name):
-                    enough.clear()
-                    await enough.wait()
+            while self._wanted.get(name):
+                async with adapter.scanning():
+                    if self.trouble.pop(name, None) is not None:
+                        self._news()
+                    while await _not_yet(enough, _SHARE_S) and not adapter.open_links:
+                        pass
+                if self._wanted.get(name):
+                    await _not_yet(enough, _REST_S)
         finally:
             ignore()
 
@@ -168,6 +174,16 @@ class Ear:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+async def _not_yet(enough: asyncio.Event, seconds: float) -> bool:
+    """Whether so many seconds passed, and still somebody is waited for."""
+    try:
+        async with asyncio.timeout(seconds):
+            await enough.wait()
+    except TimeoutError:
+        return True
+    return False
 
 
 def adapter_of(place: str) -> str:

@@ -256,3 +256,26 @@ async def test_what_an_adapter_carries_is_learned_and_kept_over_a_restart(bench:
         await running.gateway.add_release(bench.release(NEWER, Piece(THERMO)), asked_by="test")
         await running.deploy(version=NEWER)
         assert outcomes(await running.ended()) == ["succeeded"]
+
+
+@on_radio
+async def test_whoever_is_waited_for_takes_little_air_from_one_that_is_connected(bench: RadioBench) -> None:
+    bench.on_air("t1")
+    bench.on_air("t2")
+    bench.reach("t2", reach=False)
+    async with bench.gateway() as running:
+        await running.gateway.add_release(bench.release(NEW, Piece(THERMO)), asked_by="test")
+        await running.deploy("d", "t2")
+        adapter = await running.gateway.site.adapters.get(MAIN)
+        await running.until(lambda: running.waits_for("t2") == ["ble-not-heard"])
+        await asyncio.sleep(120.0)
+        link = await adapter.connect(bench.address("t1"), within=5.0)
+        await asyncio.sleep(10.0)
+        listened = 0
+        for _ in range(600):
+            listened += adapter._scanner is not None
+            await asyncio.sleep(0.5)
+        assert 0.05 < listened / 600 < 0.25
+        bench.reach("t2", reach=True)
+        assert outcomes(await running.ended(within=120.0)) == ["succeeded"]
+        await link.aclose()

@@ -31,7 +31,15 @@ class Wire(Protocol):
     framing: int
     """Bytes of a node's buffer that are not the message's."""
     reconnects: bool
-    """A lost link is no more than silence: the node is simply connected to again."""
+    """A lost link is no more than silence: the node is simply connected to again.
+
+    As long as it lives, though, nothing on it is lost: only a server without a buffer drops anything.
+    """
+
+    @property
+    def packet(self) -> int | None:
+        """Bytes of a message that travel as one, if there is such a measure: best are multiples of it."""
+        ...
 
     @property
     def small(self) -> int:
@@ -46,12 +54,17 @@ class Wire(Protocol):
         """Wait for something, and give the messages that it completes, maybe none.  Raises LinkError."""
         ...
 
+    async def renew(self) -> None:
+        """Forget what had begun, on both sides, as far as the medium has a way to say so."""
+        ...
+
 
 class ConsoleWire:
     """A UART that also carries a console."""
 
     framing = CONSOLE_FRAMING
     reconnects = False
+    packet = None
 
     def __init__(self, session: Session, params: SmpParams) -> None:
         self._session = session
@@ -73,6 +86,9 @@ class ConsoleWire:
         link = await self._session.open()
         return self._decoder.receive_data(await link.read())
 
+    async def renew(self) -> None:
+        """A console has no other state than its lines, which begin by themselves."""
+
 
 class GattWire:
     """The SMP service of a node behind a radio."""
@@ -86,6 +102,11 @@ class GattWire:
         self._link: GattLink | None = None
         self._room = 20
         self._sending = asyncio.Lock()
+
+    @property
+    def packet(self) -> int | None:
+        """One write: a message of one byte more takes another one, and its turn on the air."""
+        return self._room
 
     @property
     def small(self) -> int:
@@ -104,6 +125,11 @@ class GattWire:
         link = await self._connected()
         _, value = await link.heard()
         return self._decoder.receive_data(value)
+
+    async def renew(self) -> None:
+        """Hang up: a server that lost a part of a message waits for the rest of it until then."""
+        if self._link is not None:
+            await self._link.aclose()
 
     async def _connected(self) -> GattLink:
         try:

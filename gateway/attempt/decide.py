@@ -175,7 +175,7 @@ def _through_slots(record: Record, observed: Observation) -> Step:
     for part in open_parts:
         if facts.holds_want(record, part, seen) or facts.staged(record, part, seen):
             continue
-        if record.activations and not record.tried and not stranded:
+        if record.rules.keeps_staged and record.activations and not record.tried and not stranded:
             # It was there when it was activated, and now the slot is empty.
             return TurnBack(_WENT_SILENT if record.resets else _REJECTED)
         if _was_taken_back(record) and not stranded:

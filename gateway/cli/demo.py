@@ -11,8 +11,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = subparsers.add_parser(
         "demo",
         help="a fleet of virtual nodes is brought to a new release, with every kind of trouble",
-        description="A gateway, a broker and thirteen virtual nodes: ordinary updates, and every kind of "
-        "trouble.  It ends with 0 only if each node ended as scripted and upstream was told so.",
+        description="A gateway, a broker and virtual nodes, on lines and behind a simulated radio: ordinary "
+        "updates, and every kind of trouble.  It ends with 0 only if each node ended as scripted and "
+        "upstream was told so.",
     )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the gateway's state and log here")
     parser.add_argument("--picture", type=Path, metavar="SVG", help="a picture of the end goes here")

@@ -37,6 +37,10 @@ STEPS = {
     "smp-serial-recovery/hangs": 5,
     "smp-serial-recovery/confirms-early": 5,
     "smp-serial-recovery/lies": 3,
+    "nordic-secure/crashes": 7,
+    "nordic-secure-single/crashes": 7,
+    "nordic-legacy/crashes": 7,
+    "nordic-legacy-single/crashes": 7,
 }
 """Cases whose product is walked with a step: variants of what another case has in full."""
 

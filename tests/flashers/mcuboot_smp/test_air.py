@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
-from flashers.api import Role, VirtualSetup
+from flashers.api import Calling, Role, VirtualSetup
 from flashers.conformance.session import BenchSession
 from flashers.mcuboot_smp.flasher import McubootFlasher
 from flashers.mcuboot_smp.params import SmpParams
@@ -33,9 +33,9 @@ BIG = image_file("3.0.0", size=100_000)
 class AirWorld(World):
     """A node behind a radio, and the radio."""
 
-    air: Air
-    adapter: Adapter
-    links: list[BleakLink]
+    air: Air = field(kw_only=True)
+    adapter: Adapter = field(kw_only=True)
+    links: list[BleakLink] = field(kw_only=True)
 
 
 @asynccontextmanager
@@ -51,17 +51,15 @@ async def on_air(
     adapter = Adapter(HciBackend(HciAdapter(controller, controller, "00:11:22:33:44:55", "hci0")), "main")
     links: list[BleakLink] = []
 
-    async def connect() -> GattLink:
+    async def connect(callings: tuple[Calling, ...]) -> GattLink:
+        assert callings == (Calling(address=ADDRESS),)
         links.append(await adapter.connect(ADDRESS, within=6.0))
         return links[-1]
 
-    async def nothing() -> None:
-        raise AssertionError("a node behind a radio has no line")
-
-    session = BenchSession(nothing, radio=connect)  # type: ignore[arg-type]
+    session = BenchSession(radio=connect, address=ADDRESS)
     flasher = McubootFlasher(session, params)
     try:
-        yield AirWorld(node, None, session, flasher, air, adapter, links)  # type: ignore[arg-type]
+        yield AirWorld(node, session, flasher, air=air, adapter=adapter, links=links)
     finally:
         await session.close()
         await adapter.aclose()

@@ -1,0 +1,72 @@
+"""Updates from end to end, over BlueZ."""
+
+import asyncio
+
+from flashers.api import Revert
+from tests.bluez.inside.world import World, bench, image, parsed
+from transports.errors import LinkLost
+
+OLD = image("1.0.0")
+NEW = image("2.0.0")
+
+
+async def test_an_image_is_brought_in_started_and_confirmed(world: World) -> None:
+    async with bench(world, OLD) as node:
+        assert await node.brought(NEW) == 0
+        assert node.runs(NEW)
+        assert node.node.truth().confirmed
+
+
+async def test_an_image_that_is_not_confirmed_is_taken_back_by_the_bootloader(world: World) -> None:
+    async with bench(world, OLD) as node:
+        await node.answering()
+        await node.transfer(NEW)
+        await node.started(NEW)
+        assert node.runs(NEW)
+        assert not node.node.truth().confirmed
+        await node.flasher.rollback(Revert((parsed(NEW).component,)))
+        await node.answering()
+        assert node.runs(OLD)
+
+
+async def test_a_tail_that_was_lost_is_noticed_and_sent_again(world: World) -> None:
+    """Hanging up right after the last write: what BlueZ had not sent yet is gone, and the node says so."""
+    async with bench(world, OLD) as node:
+        await node.answering()
+        left = len(NEW) * 2 // 3
+        write = node.links[-1].write
+
+        async def cut(characteristic: str, data: bytes, *, response: bool) -> None:
+            nonlocal left
+            await write(characteristic, data, response=response)
+            left -= len(data)
+            if left < 0:
+                await node.links[0].aclose()
+                raise LinkLost("the host hung up")
+
+        node.links[-1].write = cut  # type: ignore[method-assign]
+        await node.brought(NEW)
+        assert node.runs(NEW)
+        assert len(node.links) >= 3, "one was cut, one went on, and the restart ended that"
+
+
+async def test_a_node_that_loses_power_in_the_transfer_goes_on_when_it_is_back(world: World) -> None:
+    async with bench(world, OLD) as node:
+        await node.answering()
+        node.node.cut_power_at(node.node.operations + 3, torn=True, off_for=3.0)
+        await node.brought(NEW)
+        assert node.runs(NEW)
+
+
+async def test_eight_nodes_at_once_all_finish_whatever_bluez_drops(world: World) -> None:
+    benches = [bench(world, OLD, number=number) for number in range(1, 9)]
+    nodes = [await each.__aenter__() for each in benches]
+    try:
+        async with asyncio.TaskGroup() as group:
+            for node in nodes:
+                group.create_task(node.brought(NEW))
+        assert [node.runs(NEW) for node in nodes] == [True] * 8
+        assert all(node.node.truth().confirmed for node in nodes)
+    finally:
+        for each in benches:
+            await each.__aexit__(None, None, None)

@@ -14,7 +14,7 @@ from gateway.control import DeployRequest, Progress
 from gateway.errors import AttemptUnknown, NodeUnknown, NoKnownGood
 from gateway.journal.book import LOST_BY
 from gateway.journal.journal import Told
-from gateway.model.outcomes import ACTS_NEXT, CancelReason
+from gateway.model.outcomes import ACTS_NEXT, CancelReason, Phase
 from gateway.model.records import Record
 from gateway.model.views import (
     AttemptDetail,
@@ -464,7 +464,8 @@ def _summary(view: NodeView, records: list[Record], gates: tuple[Reason, ...]) -
         return f"Nothing was ever deployed to {view.name}."
     if newest.result is None:
         waits = "; ".join(gate.message for gate in gates)
-        return f"Attempt {newest.id} is {newest.phase}" + (f", waiting: {waits}" if waits else ".")
+        doing = "waits" if newest.phase is Phase.WAITING else f"is {newest.phase}"
+        return f"Attempt {newest.id} {doing}" + (f": {waits}" if waits else ".")
     result = newest.result
     why = f": {result.message}" if result.message else ""
     return f"Attempt {newest.id} ended {result.outcome}{why}  Acts next: {ACTS_NEXT[result.outcome]}."

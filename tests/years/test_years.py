@@ -14,8 +14,8 @@ from tests.years.town import Walked, walk
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if os.environ.get("TENDER_YEARS") else 600)]
 
 FULL = os.environ.get("TENDER_YEARS") == "full"
-DAYS = int(os.environ.get("TENDER_YEARS_DAYS", "1000" if FULL else "300"))
-"""An ordinary run walks a part of the thousand; a script is made for its number of days."""
+DAYS = int(os.environ.get("TENDER_YEARS_DAYS", "1000"))
+"""A script is made for its number of days."""
 NODES = 200
 _ONE = os.environ.get("TENDER_YEARS_SEED")
 SEEDS = [int(_ONE)] if _ONE else list(range(3, 3 + int(os.environ.get("SEEDS", "8" if FULL else "1"))))

@@ -24,6 +24,9 @@ from flashers.sim import Behaviour, PowerCut, SimApp, read_app
 from transports.gatt import GattPeer
 from transports.links import Transmit
 
+_VAIN, _VAIN_MOST = 8, 14
+"""Restarts that come to nothing at the node's own pace, and how often the pause is doubled after them."""
+
 
 class Life(StrEnum):
     """What a virtual node is doing."""
@@ -64,6 +67,7 @@ class VirtualMcubootNode:
         self._modem = (False, False)
         self._off_for: float | None = None
         self._into_loader = False
+        self._vain = 0
         # It has been running for long when its life begins here.
         self._start(self.bootloader.boot())
 
@@ -111,7 +115,7 @@ class VirtualMcubootNode:
     def power_on(self) -> None:
         """Give power again."""
         if self.life is Life.OFF:
-            self.counts.requests = 0
+            self.counts.requests = self._vain = 0
             self._boot()
 
     # The air
@@ -145,6 +149,7 @@ class VirtualMcubootNode:
         }
         if rose == {str(self.params.reset)} and self.life is not Life.OFF:
             self._into_loader = self.params.mode is Mode.SERIAL_RECOVERY
+            self._vain = 0
             self._boot()
             self._timers.later(self.options.boot_time + self.options.recovery_wait, self._leave_recovery)
 
@@ -204,15 +209,20 @@ class VirtualMcubootNode:
         apps = {image: read_app(one.body) for image, one in booted.items()}
         behaviours = {app.behaviour for app in apps.values() if app is not None}
         if Behaviour.CRASHES in behaviours:
-            self._timers.later(self.options.boot_time, self._boot)
+            self._boot_again(self.options.boot_time)
             return
         self._running = booted
         if Behaviour.HANGS in behaviours:
             self.life = Life.HUNG
             if self.options.watchdog is not None:
-                self._timers.later(self.options.watchdog, self._boot)
+                self._boot_again(self.options.watchdog)
             return
         self._run_application(booted, apps, behaviours)
+
+    def _boot_again(self, after: float) -> None:
+        """Restart by itself; later each time it comes to nothing, since of years of boots one is enough."""
+        self._vain += 1
+        self._timers.later(after * 2 ** min(max(self._vain - _VAIN, 0), _VAIN_MOST), self._boot)
 
     def _run_application(
         self,
@@ -221,6 +231,7 @@ class VirtualMcubootNode:
         behaviours: set[Behaviour],
     ) -> None:
         self.life = Life.APP
+        self._vain = 0
         app = apps[0]
         claims = None
         if app is not None and app.behaviour is Behaviour.LIES:

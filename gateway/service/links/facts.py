@@ -11,7 +11,8 @@ class LinkFacts:
     """What a diagnosis is drawn from.
 
     ``exists`` is whether the port is there, None where only trying tells.  ``held_by``
-    is a stranger that has the port.  ``upstream`` is as in the status.
+    is a stranger that has the port.  ``others`` are the links on the same hub.
+    ``upstream`` is as in the status.
     """
 
     channel: str

@@ -5,6 +5,7 @@ restart the nodes behind it.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -89,9 +90,13 @@ class Sights:
             traffic = self._site.traffic.view(table.spec.channel, node, now=now, stamp=stamp)
             nodes.setdefault(resolved(table.spec.channel), []).append(NodeOnLink(node, traffic))
         each = [self._facts(name, nodes.get(resolved(name), [])) for name in names]
-        upstream = self._upstream()
+        upstream, on_hub = self._upstream(), _by_hub(each)
         return [
-            replace(one, others=tuple(other for other in each if other is not one), upstream=upstream)
+            replace(
+                one,
+                others=tuple(other for other in on_hub.get(_hub(one), ()) if other is not one),
+                upstream=upstream,
+            )
             for one in each
         ]
 
@@ -187,3 +192,16 @@ class Sights:
             return resolved(LinkSpec.parse(text).channel)
         except BadLink:
             return None
+
+
+def _hub(link: LinkFacts) -> str | None:
+    return link.adapter.hub if link.adapter is not None else None
+
+
+def _by_hub(links: list[LinkFacts]) -> dict[str | None, list[LinkFacts]]:
+    """Who may fail together; links of unknown place are nobody's neighbours."""
+    found: dict[str | None, list[LinkFacts]] = defaultdict(list)
+    for link in links:
+        if _hub(link) is not None:
+            found[_hub(link)].append(link)
+    return found

@@ -15,7 +15,7 @@ from bleak.backends.bluezdbus.client import BleakClientBlueZDBus
 from bleak.backends.bluezdbus.scanner import BleakScannerBlueZDBus
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementDataCallback
-from bleak.exc import BleakError
+from bleak.exc import BleakDBusError, BleakDeviceNotFoundError, BleakError
 from bleak_retry_connector import close_stale_connections
 from dbus_fast import Message
 
@@ -26,6 +26,7 @@ from transports.ble.system_bus import (
     Refused,
     adapter_path,
     device_property,
+    rediscovered,
     remove_device,
     set_power,
     system_bus,
@@ -37,6 +38,10 @@ _OFF_S = 0.5
 """How long an adapter stays off when its power is cycled."""
 _SETTLE_S = 0.25
 """How long after a connection BlueZ and bleak may clean up before the node is removed under them."""
+
+_SCAN_TRIES = 8
+_EVERYWHERE = {"00001800-0000-1000-8000-00805f9b34fb", "00001801-0000-1000-8000-00805f9b34fb"}
+"""Generic Access and Generic Attribute, which every node has and none is connected to for."""
 
 
 class BluezScanner(BleakScannerBlueZDBus):
@@ -57,6 +62,15 @@ class BluezScanner(BleakScannerBlueZDBus):
                 self._adapter = (await adapter_path(bus, self._address)).rpartition("/")[2]
         except (AdapterMissing, AdapterHung, BluezMissing) as error:
             raise BleakError(str(error)) from error
+        for _ in range(_SCAN_TRIES):
+            try:
+                await super().start()
+            except BleakDBusError as error:
+                if error.dbus_error != "org.bluez.Error.InProgress":
+                    raise
+                await asyncio.sleep(_SETTLE_S)  # the scan before this one is not quite over
+            else:
+                return
         await super().start()
 
 
@@ -80,11 +94,16 @@ class BluezClient(BleakClientBlueZDBus):
                 path = await adapter_path(bus, self._adapter_address)
                 self._adapter = path.rpartition("/")[2]
                 self._device_path = f"{path}/dev_{self.address.upper().replace(':', '_')}"
-                if await device_property(bus, self._device_path, "Address") is None:
-                    self._device_path = None
-        except (AdapterMissing, AdapterHung, BluezMissing) as error:
+                known = await device_property(bus, self._device_path, "Address") is not None
+                if not known and not await rediscovered(bus, self._device_path):
+                    raise BleakDeviceNotFoundError(self.address, f"{self.address} is not heard any more")
+        except (Refused, AdapterMissing, AdapterHung, BluezMissing) as error:
             raise BleakError(str(error)) from error
         await super().connect(pair, **kwargs)
+        if not any(service.uuid not in _EVERYWHERE for service in self.services or ()):
+            # Known of BlueZ: services resolved, it says, and has none yet or none any more.
+            await self.disconnect()
+            raise BleakError("failed to discover services: the table is empty")
 
     async def _pair(self) -> Message:
         assert self._bus is not None  # noqa: S101 - bleak's own contract, as in the method this stands in for

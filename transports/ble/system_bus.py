@@ -37,6 +37,10 @@ _UNKNOWN = {
 _ANSWER_S = 10.0
 """bluetoothd answers in milliseconds, and needs seconds to switch an adapter on."""
 
+_HEARD_S = 8.0
+"""How long a node is listened for that was heard a moment ago; most call several times a second."""
+_LOOK_S = 0.1
+
 
 class Refused(Exception):
     """BlueZ answered with an error; ``name`` is D-Bus's name of it."""
@@ -149,6 +153,24 @@ async def device_property(bus: MessageBus, path: str, name: str) -> Any:
         log.debug("%s of %s: %s", name, path, error)
         return None
     return value.value if isinstance(value, Variant) else value
+
+
+async def rediscovered(bus: MessageBus, path: str) -> bool:
+    """Listen until BlueZ knows a node again that it was made to forget; False if it stays unheard.
+
+    Whoever listens is told apart by his connection, and one connection listens once: bleak's own may be
+    listening for others meanwhile.  Raises as ``ask``.
+    """
+    adapter = path.rpartition("/")[0]
+    await ask(bus, adapter, ADAPTER, "SetDiscoveryFilter", "a{sv}", [{"Transport": Variant("s", "le")}])
+    await ask(bus, adapter, ADAPTER, "StartDiscovery")
+    try:
+        async with asyncio.timeout(_HEARD_S):
+            while await device_property(bus, path, "Address") is None:  # noqa: ASYNC110 - BlueZ is asked, no event tells
+                await asyncio.sleep(_LOOK_S)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def remove_device(bus: MessageBus, path: str) -> None:

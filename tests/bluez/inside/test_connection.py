@@ -103,10 +103,11 @@ async def test_a_node_that_leaves_is_noticed(world: World) -> None:
 
 async def test_an_adapter_is_found_by_its_address_whatever_its_number(world: World) -> None:
     """Another one is plugged in, and the node is in reach of that one only."""
-    other = await plugged_in(Air(), OTHER)
+    air = Air()
+    other = await plugged_in(air, OTHER)
     assert other.number != world.lent.number
     adapter = Adapter(BluezBackend(OTHER), "other")
-    radio = AirNode(other.controller.link, Counting(persona(2)), "n2")
+    radio = AirNode(air, Counting(persona(2)), "n2")
     link = await adapter.connect(persona(2).address, within=WITHIN_S)
     assert link.has(VALUE)
     await adapter.aclose()

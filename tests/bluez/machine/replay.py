@@ -105,7 +105,7 @@ class Machine:
 _PYTEST = (
     *("-m", "pytest", "-p", "no:cacheprovider", "-p", "tests.bluez.machine.reporting"),
     *("-p", "pytest_asyncio.plugin", "-p", "pytest_timeout", "--confcutdir=tests/bluez/inside"),
-    "--rootdir=.",
+    *("--rootdir=.", "-o", "log_level=INFO"),
 )
 
 

@@ -16,6 +16,7 @@ from transports.ble.hci_socket import HciSocketBackend
 from transports.ble.link import BleakLink
 from transports.ble.place import HciPlace
 from transports.errors import LinkLost
+from transports.links import Medium
 from transports.virtual.air.battery import BATTERY_LEVEL
 from transports.virtual.air.timing import RADIO
 
@@ -64,6 +65,23 @@ async def test_nodes_are_heard_with_their_strength_by_the_adapters_in_reach(tmp_
         with pytest.raises(NodeNotHeard):
             await second.hear(lambda one: one.address.endswith(":02"), within=0.5)
         await let_go(main, second)
+
+
+RADIOS = [name for name in PROFILES if Medium.BLE in PROFILES.get(name).media]
+
+
+async def test_every_type_behind_a_radio_has_virtual_nodes_that_call(tmp_path: Path) -> None:
+    assert {"mcuboot-ble", "nordic-secure-dfu", "nordic-legacy-dfu", "microbit-v1"} <= set(RADIOS)
+    nodes = {f"n{number}": sensor(2 * number, profile=name) for number, name in enumerate(RADIOS)}
+    async with AirWorld(described(tmp_path, **nodes), PROFILES, tmp_path) as world:
+        main = adapter(tmp_path)
+        async with asyncio.timeout(PATIENCE):
+            for placed in world.nodes.values():
+                link = await main.connect(placed.address, within=5.0)
+                assert link.address == placed.address
+                await link.aclose()
+        await let_go(main)
+        assert all(placed.node.truth().bootable for placed in world.nodes.values())
 
 
 async def test_a_node_can_be_told_to_go_away_and_to_come_back(tmp_path: Path) -> None:

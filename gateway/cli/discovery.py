@@ -95,7 +95,7 @@ def _discover(arguments: argparse.Namespace) -> int:
         ),
         empty=_nobody(air),
     )
-    commands = [each["adopt"] for each in air["candidates"] if each["adopt"]]
+    commands = [command for each in air["candidates"] for command in each["adopt"]]
     if commands:
         print("\nto adopt one:")
         for command in commands:

@@ -90,8 +90,8 @@ class CandidateView:
     manufacturer: Mapping[str, str] = field(default_factory=dict)
     owner: str | None = None
     note: str = ""
-    adopt: str = ""
-    """The command that adopts it."""
+    adopt: tuple[str, ...] = ()
+    """The commands that adopt it, one for each profile; which it is, people have to say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ and who it really is shows when it is asked.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -97,16 +97,6 @@ class Matcher:
     def profiles(self, call: Call) -> tuple[str, ...]:
         """The node types that it could be, by name."""
         return tuple(pattern.profile for pattern in self._patterns if pattern.fits(call))
-
-
-def next_address(address: str, by: int = 1) -> str:
-    """The address after this one, as some bootloaders have it: the last byte alone is counted on."""
-    return f"{address[:-2]}{(int(address[-2:], 16) + by) & 0xFF:02X}"
-
-
-def loader_addresses(addresses: Iterable[str]) -> frozenset[str]:
-    """Where the bootloaders of these nodes may call from."""
-    return frozenset(map(next_address, addresses))
 
 
 def _bounds(text: str) -> tuple[str, str]:

@@ -9,7 +9,8 @@ from gateway.service.nodes.keeping import NodeKeeping
 from gateway.service.radio.candidates import Candidate, Candidates
 from gateway.service.radio.ear import Ear
 from gateway.service.radio.errors import NotOnTheAir
-from gateway.service.radio.matching import Call, Matcher, loader_addresses
+from gateway.service.radio.loaders import loader_of, why_not
+from gateway.service.radio.matching import Call, Matcher
 from gateway.service.radio.owners import Owners
 from gateway.service.radio.rules import BY_RULE, Known, Rules, link_of, node_name
 from gateway.service.site import Site
@@ -135,7 +136,7 @@ class Radio:
                 for name in self._site.nodes
             ),
             ever=roster.ever,
-            loaders=loader_addresses(self._addresses()),
+            loader=lambda call: loader_of(self._site, call),
         )
 
     def _vouched(self, node: str) -> bool:
@@ -157,8 +158,7 @@ class Radio:
     async def air(self) -> AirView:
         """What is heard."""
         self.candidates.age(_now())
-        loaders = loader_addresses(self._addresses())
-        views = [self._shown(address, each, address in loaders) for address, each in self.candidates]
+        views = [self._shown(address, each) for address, each in self.candidates]
         views.sort(key=lambda view: (-view.rssi, view.address))
         return AirView(
             tuple(views), tuple(ear.view() for ear in self._ears.values()), self.candidates.crowded
@@ -188,15 +188,21 @@ class Radio:
         await self.owners.claim(node, over=over, by=asked_by)
         return await self.owner(node)
 
-    def _shown(self, address: str, candidate: Candidate, loader: bool) -> CandidateView:
+    def _shown(self, address: str, candidate: Candidate) -> CandidateView:
         best, note = candidate.best, self._notes.get(address, "")
-        if not note and loader:
-            note = "it may be the bootloader of a node: its address is the one after that node's"
+        loader = loader_of(self._site, best)
+        if not note and loader is not None:
+            note = why_not(loader)
         if not note and best.changes:
             note = "its address changes; adopt it by the lasting one that its bond shows"
-        profile = candidate.profiles[0]
-        name = node_name("{profile}-{address}", address, candidate.name, profile)
-        adopt = f"tender node adopt {name} --profile {profile} --link '{link_of(best.adapter, address)}'"
+        link = link_of(best.adapter, address)
+        names = {
+            profile: node_name("{profile}-{address}", address, candidate.name, profile)
+            for profile in candidate.profiles
+        }
+        adopt = tuple(
+            f"tender node adopt {name} --profile {profile} --link '{link}'" for profile, name in names.items()
+        )
         return CandidateView(
             address=address,
             adapter=best.adapter,
@@ -210,7 +216,7 @@ class Radio:
             manufacturer={f"0x{company:04x}": data.hex() for company, data in best.manufacturer.items()},
             owner=self.owners.owner_of(address),
             note=note,
-            adopt="" if loader or best.changes else adopt,
+            adopt=() if loader is not None or best.changes else adopt,
         )
 
     def _addresses(self) -> Mapping[str, str]:

@@ -1,12 +1,14 @@
 """Which candidates become nodes without anybody being asked, and how they are called then."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gateway.config.model import NAME
 from gateway.config.radio import AdoptTable
 from gateway.service.radio.candidates import Candidate
+from gateway.service.radio.loaders import why_not
+from gateway.service.radio.matching import Call
 from gateway.verbs.nodes import AdoptRequest
 
 BY_RULE = "rule:"
@@ -21,8 +23,8 @@ class Known:
 
     by_rules: Callable[[str], int]
     ever: Callable[[str], bool]
-    loaders: Collection[str] = ()
-    """Where the bootloaders of nodes may call from."""
+    loader: Callable[[Call], str | None]
+    """The node that may call so from its bootloader."""
 
 
 class Rules:
@@ -49,8 +51,9 @@ class Rules:
                 continue
             if best.changes:
                 return "its address changes; a rule takes nodes with a lasting one, or bonded ones"
-            if address in known.loaders:
-                return "it may be the bootloader of a node: its address is the one after that node's"
+            node_there = known.loader(best)
+            if node_there is not None:
+                return why_not(node_there)
             if known.by_rules(table.profile) >= table.most:
                 return f"rules have adopted {table.most} nodes of this profile, and may adopt no more"
             node = node_name(table.node, address, candidate.name, table.profile)

@@ -3,6 +3,7 @@
 import asyncio
 import shlex
 
+from flashers.api import Calling, Role, plus_one
 from gateway.cli.nodes import register
 from gateway.cli.parsing import Parser
 from gateway.model.radio import CandidateView
@@ -82,7 +83,8 @@ async def test_what_looks_like_a_node_is_a_candidate_and_is_left_alone(bench: Ra
         found = await candidates(running)
         assert set(found) == {"n1", "n2"}, "a node of ours is none, nor is what offers another service"
         one = found["n1"]
-        assert (one.profiles, one.adapter, one.addressed, one.owner) == ((THERMO,), MAIN, "static", None)
+        assert (one.adapter, one.addressed, one.owner) == (MAIN, "static", None)
+        assert THERMO in one.profiles
         assert one.services == (SMP,)
         assert -100 < one.rssi < 0
         assert one.heard_s < 5.0
@@ -98,7 +100,8 @@ async def test_the_command_that_is_shown_adopts_the_candidate(bench: RadioBench)
         one = (await candidates(running))["n1"]
         parser = Parser(prog="tender")
         register(parser.add_subparsers(dest="command"))
-        said = parser.parse_args(shlex.split(one.adopt)[1:])
+        (command,) = (each for each in one.adopt if f"--profile {THERMO} " in each)
+        said = parser.parse_args(shlex.split(command)[1:])
         request = AdoptRequest(said.node, said.profile, said.link)
         await running.gateway.roster.adopt(request, asked_by="somebody")
         assert await candidates(running) == {}
@@ -181,6 +184,28 @@ async def test_what_people_forgot_is_not_adopted_again_by_a_rule(bench: RadioBen
         await asyncio.sleep(600)
         assert not site.nodes
         assert "forgot" in (await candidates(running))["n1"].note
+
+
+@on_radio
+async def test_a_node_in_its_bootloader_is_no_candidate_to_adopt(bench: RadioBench) -> None:
+    """Known by the address after its own, or by how its flasher said that it would be called there."""
+    discovering(bench, '[discovery]\nname = ".*"\n')
+    bench.on_air("n1")
+    bench.settings["adopt"] = [{"profile": THERMO, "adapters": [MAIN]}]
+    async with bench.gateway() as running:
+        site, discovery = running.gateway.site, running.gateway.discovery
+        now = asyncio.get_running_loop().time()
+        await site.reach.callings.keep(
+            f"ble:{MAIN}#{bench.address('n1')}", Role.LOADER, Calling(name="DfuTarg", unique=False)
+        )
+        discovery.heard(Call(plus_one(bench.address("n1")), MAIN, -50, now, "boot", random=True))
+        discovery.heard(Call("C9:00:00:00:00:01", MAIN, -50, now, "DfuTarg", random=True))
+        await asyncio.sleep(60)
+        assert list(site.nodes) == ["n1"]
+        air = await discovery.air()
+        assert [(each.note, each.adopt) for each in air.candidates] == 2 * [
+            ("it may be n1 in its bootloader", ())
+        ]
 
 
 @on_radio

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from gateway.config.radio import AdoptTable
 from gateway.profiles.discovery import DiscoveryTable
 from gateway.service.radio.candidates import LISTENED_S, MOST, OLD_S, Candidate, Candidates
-from gateway.service.radio.matching import Call, Matcher, loader_addresses
+from gateway.service.radio.matching import Call, Matcher
 from gateway.service.radio.rules import Known, Rules
 from gateway.verbs.nodes import AdoptRequest
 from transports.gatt import uuid16
@@ -131,8 +131,8 @@ def rules(**keys: object) -> Rules:
     return Rules([AdoptTable.model_validate({"profile": "thermo", "adapters": ("main",), **keys})])
 
 
-def known(count: int = 0, ever: tuple[str, ...] = (), loaders: tuple[str, ...] = ()) -> Known:
-    return Known(by_rules=lambda _: count, ever=lambda name: name in ever, loaders=loaders)
+def known(count: int = 0, ever: tuple[str, ...] = (), loader: str | None = None) -> Known:
+    return Known(by_rules=lambda _: count, ever=lambda name: name in ever, loader=lambda _: loader)
 
 
 def candidate(**more: object) -> Candidate:
@@ -169,7 +169,7 @@ def test_no_rule_is_for_what_does_not_meet_all_of_it(
         ("40:00:00:00:00:01", known(), "changes"),
         (ADDRESS, known(count=50), "no more"),
         (ADDRESS, known(ever=("thermo-c0ffee000001",)), "forgot"),
-        (ADDRESS, known(loaders=tuple(loader_addresses(["C0:FF:EE:00:00:00"]))), "bootloader"),
+        (ADDRESS, known(loader="th-4"), "th-4 in its bootloader"),
     ],
     ids=["private", "many", "forgotten", "loader"],
 )

@@ -13,7 +13,7 @@ class NotWholeWords(BadImage):
 class NoVersion(TransferRefused):
     """The package names no version, and a version is all that such nodes prove a boot by."""
 
-    code = "package-without-version"
+    code = "no-version"
     remedy = "Build it with `--application-version`, or set `version_characteristic` to an empty text."
 
 
@@ -44,6 +44,13 @@ class OlderVersion(TransferRefused):
     """The loader takes no such version any more."""
 
     code = "downgrade-refused"
+    remedy = "Deploy a higher version; the rule is the loader's own (`version_rule` in the profile)."
+
+
+class SameVersion(TransferRefused):
+    """The loader does not take the version again that it has."""
+
+    code = "same-version-refused"
     remedy = "Deploy a higher version; the rule is the loader's own (`version_rule` in the profile)."
 
 

@@ -20,6 +20,7 @@ from flashers.nordic_dfu.legacy.errors import (
     NoVersion,
     OlderVersion,
     OtherSoftDevice,
+    SameVersion,
     WrongDeviceRevision,
     WrongDeviceType,
 )
@@ -100,21 +101,20 @@ def objections(image: FirmwareImage, params: NordicParams, running: str | None) 
     version = image.firmware.version
     if params.version_characteristic is not None and version is None:
         found.append(NoVersion())
-    if _is_behind(version, running, params.version_rule):
-        found.append(
-            OlderVersion(f"the node runs {running}, and its loader does not take {version} after it")
-        )
-    return found
+    return found + _after(version, running, params.version_rule)
 
 
 def _goes_with(said: LegacyInit, softdevice: int | None) -> bool:
     return softdevice is None or bool({softdevice, ANY_SOFTDEVICE} & set(said.softdevices))
 
 
-def _is_behind(version: str | None, running: str | None, rule: VersionRule) -> bool:
-    if version is None or running is None or rule is VersionRule.OFF:
-        return False
-    new, old = version_key(version), version_key(running)
-    if new is None or old is None:
-        return False
-    return new < old or (new == old and rule is VersionRule.EQUAL)
+def _after(version: str | None, running: str | None, rule: VersionRule) -> list[TenderError]:
+    """What the loader's rule has against this version after that one."""
+    new, old = version_key(version or ""), version_key(running or "")
+    if new is None or old is None or rule is VersionRule.OFF:
+        return []
+    if new < old:
+        return [OlderVersion(f"the node runs {running}, and its loader does not take {version} after it")]
+    if new == old and rule is VersionRule.EQUAL:
+        return [SameVersion(f"the node runs {running}, and its loader does not take it once more")]
+    return []

@@ -18,6 +18,7 @@ from flashers.nordic_dfu.legacy.errors import (
     NoVersion,
     OlderVersion,
     OtherSoftDevice,
+    SameVersion,
     WrongDeviceRevision,
     WrongDeviceType,
 )
@@ -154,7 +155,7 @@ def test_whatever_an_init_packet_is_it_is_read_or_refused_by_name(data: bytes) -
         ({"softdevice": 0x80}, None, OtherSoftDevice.code),
         ({"max_size": 196}, None, ImageTooLarge.code),
         ({"version_rule": VersionRule.LOWER}, "1.2.4", OlderVersion.code),
-        ({"version_rule": VersionRule.EQUAL}, "1.2.3", OlderVersion.code),
+        ({"version_rule": VersionRule.EQUAL}, "1.2.3", SameVersion.code),
     ],
 )
 def test_what_the_profile_has_against_a_package_has_a_code_of_its_own(

@@ -83,6 +83,7 @@ class Adapters:
             BadLink: nothing is configured under this name, or its library is not installed.
             AdapterMissing, AdapterHung: it cannot be used.
         """
+        name = self._named(name)
         async with self._making:
             found = self._made.get(name)
             if found is None:
@@ -93,6 +94,7 @@ class Adapters:
 
     def cap(self, name: str) -> int:
         """How many nodes may be connected through it at one time."""
+        name = self._named(name)
         made = self._made.get(name)
         if made is not None:
             return made.cap
@@ -113,6 +115,13 @@ class Adapters:
             except (TenderError, OSError) as error:
                 log.info("adapter=%s closing: %r", name, error)
         self._made.clear()
+
+    def _named(self, name: str) -> str:
+        """One adapter is one, also for those who call it by its address though it has a name."""
+        if name in self.settings or not ADDRESS.fullmatch(name):
+            return name
+        address = name.upper()
+        return next((own for own, each in self.settings.items() if each.address == address), name)
 
     async def _new(self, name: str) -> "Adapter":
         settings = self.settings.get(name)

@@ -56,17 +56,13 @@ def _is_shaky(node: NodeOnLink) -> bool:
 def _facts(link: LinkFacts, radio: RadioView) -> tuple[str, ...]:
     traffic = link.traffic
     learned = ", as was learned" if radio.learned else ""
-    found = [f"{len(radio.connected)} nodes are connected, and it carries {radio.cap}{learned}."]
+    found = [f"Connected: {len(radio.connected)} of {radio.cap} that it carries{learned}."]
     if radio.last_heard is not None:
-        found.append(f"It heard {radio.hears} nodes in the last minute.")
+        found.append(f"Radios heard in the last minute: {radio.hears}.")
     if radio.power_cycles:
-        found.append(
-            f"It was switched off and on {radio.power_cycles} times, last because {radio.cycled_for}."
-        )
+        found.append(f"Switched off and on: {radio.power_cycles} times, last since {radio.cycled_for}.")
     if traffic.opens or traffic.errors:
-        found.append(
-            f"Nodes were connected to {traffic.opens} times; it failed, or was lost, {traffic.errors} times."
-        )
+        found.append(f"Connections: {traffic.opens} made, {traffic.errors} failed or lost.")
     if traffic.opens:
         found.append(f"{traffic.bytes_down} bytes went out, {traffic.bytes_up} came in.")
     return tuple(found)

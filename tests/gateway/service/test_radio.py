@@ -1,11 +1,13 @@
 """Nodes behind a radio, with a real service, over the virtual air: updated, taken back, lost and found."""
 
 import asyncio
+from typing import Any, cast
 
 from flashers.sim import Behaviour
 from gateway.model.links import Culprit
 from tests.gateway.service.airsite import MAIN, SECOND, RadioBench, on_radio
 from tests.gateway.service.site import NEW, NEWER, OLD, THERMO, Piece, outcomes, runs
+from transports.ble.backend import Backend
 
 
 @on_radio
@@ -279,3 +281,40 @@ async def test_whoever_is_waited_for_takes_little_air_from_one_that_is_connected
         bench.reach("t2", reach=True)
         assert outcomes(await running.ended(within=120.0)) == ["succeeded"]
         await link.aclose()
+
+
+@on_radio
+async def test_an_adapter_that_hangs_in_a_connect_is_switched_off_and_on_and_that_is_told(
+    bench: RadioBench,
+) -> None:
+    bench.on_air("t1")
+    bench.spoil = lambda _, backend: cast("Backend", Hanging(backend, times=1))
+    async with bench.gateway() as running:
+        await running.gateway.add_release(bench.release(NEW, Piece(THERMO)), asked_by="test")
+        await running.deploy()
+        assert outcomes(await running.ended()) == ["succeeded"]
+        (told,) = running.told("adapter.power-cycled")
+        assert (told.data["adapter"], told.data["nodes"]) == (MAIN, ["t1"])
+        link = await running.link()
+        assert link.radio is not None
+        assert link.radio.power_cycles == 1
+        assert "switched off and on" in " ".join(link.finding.reasoning).lower()
+
+
+class Hanging:
+    """A Bluetooth whose first connects never come to an end."""
+
+    def __init__(self, backend: Any, times: int) -> None:
+        self._backend = backend
+        self._times = times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def client(self, *args: Any, **kwargs: Any) -> Any:
+        """As in the contract."""
+        client = self._backend.client(*args, **kwargs)
+        if self._times:
+            self._times -= 1
+            client.connect = asyncio.Event().wait
+        return client

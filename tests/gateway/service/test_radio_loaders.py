@@ -3,7 +3,7 @@
 import asyncio
 
 from flashers.api import Role
-from tests.gateway.service.airsite import MAIN, RadioBench, on_radio
+from tests.gateway.service.airsite import MAIN, AirRunning, RadioBench, on_radio
 from tests.gateway.service.site import DFU, NEW, NEWER, OLD, Piece, outcomes, runs
 
 
@@ -95,7 +95,7 @@ async def test_a_node_that_stays_in_its_loader_keeps_others_out_of_theirs_until_
         assert outcomes(await running.ended())[-1] == "succeeded"
 
 
-def outcomes_of(running: object, node: str) -> str:
+def outcomes_of(running: AirRunning, node: str) -> str:
     """How a node is shown."""
-    views = running.gateway.site.inventory.views()  # type: ignore[attr-defined]
+    views = running.gateway.site.inventory.views()
     return next(view.state for view in views if view.name == node)

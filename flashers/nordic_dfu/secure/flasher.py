@@ -16,6 +16,7 @@ from flashers.api import (
     Digest,
     Evidence,
     EvidenceKind,
+    Firmware,
     FirmwareImage,
     ImageMismatch,
     NodeSilent,
@@ -56,6 +57,8 @@ class SecureFlasher:
         self._params = params
         self._link: GattLink | None = None
         self._loader: Loader | None = None
+        self._before: Firmware | None = None
+        """What the application called itself before anything was sent."""
         self._sent: Digest | None = None
         """The image that the loader was given in this lease."""
         self._brought_in = False
@@ -78,7 +81,16 @@ class SecureFlasher:
         link = await self._session.connect(Role.UNKNOWN)
         if link.has(CONTROL):
             return await seeing.loader(await self._listening(link), candidates, self._params)
-        return await seeing.application(link, self._params)
+        return self._ran(await seeing.application(link, self._params, candidates))
+
+    def _ran(self, seen: Seen) -> Seen:
+        """Remember which version ran before anything was sent: after that it says nothing new."""
+        slot = seen.active(0)
+        named = slot.firmware if slot is not None else None
+        version = named.version if named is not None else seen.facts.get("version")
+        if version is not None and self._sent is None:
+            self._before = Firmware(version=str(version))
+        return seen
 
     async def preflight(self, ask: Preflight) -> tuple[Reason, ...]:
         """What the profile, the package and the node's version say against it."""
@@ -97,6 +109,8 @@ class SecureFlasher:
         if link.has(CONTROL):
             await self._listening(link)
             return
+        if self._before is None:
+            self._ran(await seeing.application(link, self._params))
         await door.go_in(self._session, link, self._params)
         self._brought_in = True
         until = loop.time() + self._params.loader_deadline
@@ -195,15 +209,22 @@ class SecureFlasher:
         return await self._application()
 
     def _started(self, image: FirmwareImage, seen: Seen) -> Seen:
-        """The loader took the image for valid and an application came up; without a version that is all."""
+        """The loader took the image for valid and an application came up; without a version that is all.
+
+        With two banks the old one might still run, and a version that it had as well says nothing of
+        the new one; with one bank the old one is gone.
+        """
         told = self._params.version_characteristic is not None
-        kind = EvidenceKind.VERSION if told else EvidenceKind.COMPUTED_HASH
+        if self._params.banks is Banks.DUAL and image.firmware.same(self._before):
+            told = False
+        kind = EvidenceKind.VERSION if self._params.version_characteristic else EvidenceKind.COMPUTED_HASH
         proof = Evidence(Of.TRANSFER, kind, "the loader's check, before it started the image")
         if told:
             slot = seen.active(0)
             named = slot is not None and image.firmware.same(slot.firmware)
             return replace(seen, evidence=(proof, *seen.evidence)) if named else seen
-        return seeing.running(image.firmware, proof, *seen.evidence)
+        # Its version says nothing, or nothing that it did not say before.
+        return seeing.running(image.firmware, proof)
 
     async def _application(self) -> Seen | None:
         """The node as soon as it is back; None leaves it to the host to look."""

@@ -62,9 +62,8 @@ def _version(image: FirmwareImage, seen: Seen, params: NordicParams) -> Reason |
             "Build the package with a version (`--application-version`).",
         )
     slot = seen.active(image.component.image)
-    running = slot.firmware.version if slot is not None and slot.firmware is not None else None
-    if running is None:
-        return None
+    named = slot.firmware.version if slot is not None and slot.firmware is not None else None
+    running = str(named or seen.facts.get("version", ""))
     have, want = version_key(running), version_key(params.version_of(int(number)))
     if have is None or want is None:
         return None

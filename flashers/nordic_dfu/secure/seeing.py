@@ -5,6 +5,7 @@ it has received, which is compared with the images that it might be.
 """
 
 import asyncio
+from dataclasses import replace
 
 from flashers.api import (
     Evidence,
@@ -28,11 +29,20 @@ _LONGEST = 64
 """Characters of a version that are kept."""
 
 
-async def application(link: GattLink, params: NordicParams) -> Seen:
-    """An application, by its version."""
+async def application(
+    link: GattLink, params: NordicParams, candidates: tuple[FirmwareImage, ...] = ()
+) -> Seen:
+    """An application, by its version; by nothing where several candidates have that version.
+
+    Other bytes of the same version are another firmware, and a version cannot tell them apart.
+    """
     text = await _version(link, params)
-    firmware = Firmware(version=text) if text else None
-    return running(firmware, *([Evidence(Of.BOOT, EvidenceKind.VERSION, text)] if text else []))
+    if text is None:
+        return running(None)
+    named = [image for image in candidates if image.firmware.same(Firmware(version=text))]
+    if len({image.firmware.identity for image in named}) > 1:
+        return replace(running(None), facts={"version": text})
+    return running(Firmware(version=text), Evidence(Of.BOOT, EvidenceKind.VERSION, text))
 
 
 def running(firmware: Firmware | None, *evidence: Evidence) -> Seen:

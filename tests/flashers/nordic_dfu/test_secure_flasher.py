@@ -328,3 +328,40 @@ async def test_a_value_of_the_application_can_be_asked_for() -> None:
     assert await here.flasher.command(uuid.encode(), reply_timeout=1.0) == b"1.0.0"
     with pytest.raises(NotSupported):
         await here.flasher.command(b"conformance?", reply_timeout=1.0)
+
+
+@in_virtual_time
+async def test_other_bytes_of_the_same_version_are_sent_and_their_boot_is_not_said_to_be_proved() -> None:
+    """A version that the node named before says nothing of what runs now."""
+    again = package("1.0.0", size=2 * PAGE + 80)
+    here = world()
+    seen = await here.probe(again, OLD)
+    slot = seen.active(0)
+    assert slot is not None
+    assert slot.firmware is None, "it may be either"
+    assert not seen.evidence
+    after = await here.update(again)
+    assert here.runs(again)
+    assert after is not None
+    assert after.proves(Of.TRANSFER, (EvidenceKind.VERSION,))
+    assert not any(piece.of is Of.BOOT for piece in after.evidence)
+    slot = after.active(0)
+    assert slot is not None
+    assert slot.firmware == parsed(again).firmware
+
+
+@in_virtual_time
+async def test_with_one_bank_the_old_one_is_gone_so_the_same_version_is_the_new_one() -> None:
+    again = package("1.0.0", size=2 * PAGE + 80)
+    here = world(banks=Banks.SINGLE)
+    after = await here.update(again)
+    assert here.runs(again)
+    assert after is not None
+    assert after.proves(Of.BOOT, (EvidenceKind.VERSION,))
+
+
+@in_virtual_time
+async def test_a_version_that_one_candidate_has_names_it() -> None:
+    here = world()
+    seen = await here.probe(OLD, NEW)
+    assert seen.proves(Of.BOOT, (EvidenceKind.VERSION,))

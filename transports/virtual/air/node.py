@@ -65,6 +65,7 @@ class AirNode:
         self._jobs: set[asyncio.Task[None]] = set()
         self._unconfirmed: set[asyncio.Task[None]] = set()
         self._turn = 0
+        self._goodbye: Connection | None = None
         peer.attach(self)
 
     @property
@@ -105,6 +106,7 @@ class AirNode:
     def hang_up(self) -> None:
         """As in the contract."""
         if self._connection is not None:
+            self._goodbye = self._connection
             self._do(self._connection.disconnect())
 
     async def aclose(self) -> None:
@@ -216,8 +218,20 @@ class AirNode:
             return  # of a former persona
         self._connection = None
         self._forget_unconfirmed()
+        if self._goodbye is connection:
+            # Ours is over when the other side has heard of it (Core Specification, Vol 6, Part B, 5.1.6);
+            # bumble's controller says so before that.
+            self._goodbye = None
+            self._do(self._gone_when_heard(self._turn))
+            return
         self._peer.disconnected()
         self._do(self._advertise())
+
+    async def _gone_when_heard(self, turn: int) -> None:
+        await asyncio.sleep(2 * self._air.timing.interval)
+        if turn == self._turn:
+            self._peer.disconnected()
+            await self._advertise()
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[None]:
         async def job() -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, ValidationError
 
+from flashers.api import Stamp
 from gateway.model.radio import Claim, Stand
 from gateway.releases import strict_json
 from gateway.releases.errors import BadRelease
@@ -102,6 +103,11 @@ class ClaimMessage(Outgoing):
         )
 
 
+class _When(Incoming):
+    unix_ms: int
+    synchronised: bool
+
+
 class _Read(Incoming):
     """The same as it comes in."""
 
@@ -110,6 +116,7 @@ class _Read(Incoming):
     epoch: Number
     revision: Annotated[int, Field(ge=1, le=REVISION_MAX)]
     to: Gateway | None = None
+    since: _When | None = None
     by: Annotated[str, Field(max_length=200)] = ""
 
 
@@ -126,7 +133,8 @@ def read_claim(payload: bytes) -> Claim | None:
         return None
     if (read.stand is Stand.GAVE) is (read.to is None):
         return None
-    return Claim(read.stand, read.epoch, read.revision, read.to, by=read.by)
+    since = Stamp(read.since.unix_ms, read.since.synchronised) if read.since is not None else None
+    return Claim(read.stand, read.epoch, read.revision, read.to, since, read.by)
 
 
 def _checked(payload: bytes) -> bytes:

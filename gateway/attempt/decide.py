@@ -397,8 +397,8 @@ _ON_TRIAL = Trouble(
 _CANCEL_ASKED = Trouble("cancelled", "The attempt was asked to end.", "")
 _BOOT_NOT_PROVABLE = Trouble(
     "boot-not-provable",
-    "The bytes were read back and are right; such a node has no way to say that it runs.",
-    "Give the profile a boot line, or accept read-back with `--accept readback`.",
+    "The bytes are proved to be there; such a node has no way to say that they run.",
+    "Say in the profile how it tells what it runs, or accept the bytes with `--accept readback`.",
 )
 _EVIDENCE_TOO_WEAK = Trouble(
     "evidence-too-weak",

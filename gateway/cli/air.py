@@ -58,12 +58,17 @@ def run_air(arguments: argparse.Namespace) -> int:
     described = read_air(file)
     if arguments.tell is not None:
         return asyncio.run(_tell(described, arguments.tell))
-    _has_what_it_needs()
+    has_what_it_needs()
     profiles = load_profiles(load_config(config_path(arguments)).config.profiles)
     return asyncio.run(_run(described, profiles, file.parent, as_json=arguments.json))
 
 
-def _has_what_it_needs() -> None:
+def has_what_it_needs() -> None:
+    """Whether the libraries of the air are installed.
+
+    Raises:
+        UsageError: one is not.
+    """
     from importlib.util import find_spec
 
     for package in ("bleak", "bumble"):

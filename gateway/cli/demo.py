@@ -5,6 +5,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from gateway.cli.air import has_what_it_needs
+
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Any:
     """Add ``demo`` to the commands."""
@@ -23,6 +25,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Play the demo."""
+    has_what_it_needs()
     from gateway.demo.play import play
 
     keep = arguments.keep.absolute() if arguments.keep else None

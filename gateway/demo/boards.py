@@ -22,8 +22,9 @@ RATE = 30_000
 """Bytes a second of each simulated radio link; real ones have 15,000 to 30,000 to show for."""
 _LATENCY_S = 0.03
 _BAUD = 115_200
-_AWAY_S = 6.0
-"""Longer than the supervision time-out of four seconds, so that the connection is lost."""
+_SUPERVISION_S = 2.0
+_AWAY_S = 5.0
+"""Longer than the supervision time-out, so that the connection is lost."""
 
 
 def air_in(folder: Path) -> str:
@@ -125,7 +126,7 @@ class Boards:
             if actor.on_air
         }
         adapter = {"listen": air_in(self._stage.folder), "address": "00:1A:7D:00:00:01"}
-        pace = {"rate": RATE, "latency": _LATENCY_S}
+        pace = {"rate": RATE, "latency": _LATENCY_S, "supervision": _SUPERVISION_S}
         return AirDescription.model_validate({"air": pace, "adapters": {ADAPTER: adapter}, "nodes": nodes})
 
     def _traits(self, actor: Actor) -> dict[str, str]:

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import lru_cache
 
 from flashers.api import Reason
 from gateway.config.model import NAME
@@ -50,6 +49,7 @@ class Owners:
         self.alone = site.config.upstream.mqtt is None
         self._kept: dict[str, Kept] = {}
         self._names: dict[str, str] = {}
+        self._roster: dict[str, str] | None = None
         self._unwritten: set[str] = set()
         self._writing = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -75,8 +75,13 @@ class Owners:
             except TimeoutError:
                 pass
 
+    def renewed(self) -> None:
+        """There are other nodes."""
+        self._roster = None
+        self.wake()
+
     def wake(self) -> None:
-        """There are other nodes, or other words."""
+        """There are other words."""
         self._wake.set()
         self.reading.wake()
 
@@ -269,13 +274,11 @@ class Owners:
     # Small things
 
     def roster(self) -> dict[str, str]:
-        """The nodes on the air, by address."""
-        found = {}
-        for name, table in self._site.nodes.items():
-            address = address_of(table.link)
-            if address is not None:
-                found[address] = name
-        return found
+        """The nodes on the air, by address; kept until they change, since every advertisement asks."""
+        if self._roster is None:
+            found = {address_of(table.link): name for name, table in self._site.nodes.items()}
+            self._roster = {address: name for address, name in found.items() if address is not None}
+        return self._roster
 
     def _owned(self, node: str, address: str, word: Claim, before: Standing, by: str) -> Told:
         data: dict[str, object] = {"address": address, "epoch": word.epoch, "before": before.owner, "by": by}
@@ -312,9 +315,8 @@ class Owners:
         return address
 
 
-@lru_cache(maxsize=4096)
 def address_of(link: str) -> str | None:
-    """The radio address that a link leads to; None of one on a wire.  Asked at every advertisement."""
+    """The radio address that a link leads to; None of one on a wire."""
     spec = LinkSpec.parse(link)
     return spec.address.upper() if spec.medium is Medium.BLE and spec.address is not None else None
 

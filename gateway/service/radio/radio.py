@@ -64,11 +64,11 @@ class Radio:
 
     def renewed(self) -> None:
         """There are other nodes."""
+        self.owners.renewed()
         mine = self._addresses()
         self.candidates.drop(mine.keys())
         for address in self._calls.keys() - mine.keys():
             del self._calls[address]
-        self.owners.wake()
 
     # Hearing
 

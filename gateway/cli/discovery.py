@@ -7,13 +7,14 @@ from gateway.cli import text
 from gateway.cli.durations import duration
 from gateway.cli.parsing import UsageError, add_command, client
 from gateway.cli.tables import print_facts, print_json, print_table, print_text
-from gateway.verbs.discovery import LONGEST_LISTEN_S
 
 VERBS = ("owner", "handover", "claim")
 
 
 def register(subparsers: Any) -> None:
     """Add the command."""
+    from gateway.verbs.discovery import LONGEST_LISTEN_S
+
     discover = add_command(
         subparsers,
         "discover",
@@ -65,6 +66,8 @@ def register_verbs(verbs: Any) -> None:
 
 
 def _discover(arguments: argparse.Namespace) -> int:
+    from gateway.verbs.discovery import LONGEST_LISTEN_S
+
     service = client(arguments)
     if arguments.seconds is None:
         air = service.get("air")

@@ -17,7 +17,7 @@ from transports.links import Medium
 
 SERVICE = "8d53dc1d-1db7-4cd3-868b-8a527460aa84"
 """The SMP service, and below its one characteristic (Zephyr, "SMP over Bluetooth LE")."""
-CHARACTERISTIC = "da2e7828-fbce-4e01-ae9e-260174997c48"
+CHARACTERISTIC = "da2e7828-fbce-4e01-ae9e-261174997c48"
 
 CONSOLE_FRAMING = 4
 """Bytes of a node's buffer that the console's length and checksum take."""

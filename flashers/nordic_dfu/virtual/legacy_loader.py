@@ -266,7 +266,7 @@ class Loader:
             self._say(Op.RECEIVE, Result.SUCCESS)
 
     def _validate(self) -> Result:
-        if self.state is not State.DATA or self._written != self._size:
+        if self.state is not State.DATA or not self._written == self._taken == self._size:
             return Result.INVALID_STATE
         right = crc16(self.banks.received(self._size)) == self._crc and self.options.refuse != "validate"
         self.state = State.VALID if right else State.INVALID

@@ -36,7 +36,7 @@ def declare(params: NordicParams) -> Declaration:
         media=frozenset({Medium.BLE}),
         components=frozenset({ComponentKind.FIRMWARE}),
         rollback=frozenset({RollbackKind.REFLASH}) if reflash else frozenset(),
-        transfer_evidence=frozenset({EvidenceKind.VERSION if told else EvidenceKind.COMPUTED_HASH}),
+        transfer_evidence=frozenset({EvidenceKind.CHECKSUM if told else EvidenceKind.COMPUTED_HASH}),
         boot_evidence=frozenset({EvidenceKind.VERSION}) if told else frozenset(),
         resume=Resume.SURVIVES_LINK,
         activation=Activation.SEPARATE if dual else Activation.WITH_LAST_BYTE,

@@ -206,18 +206,22 @@ class SecureFlasher:
                 raise image_refused(answer)
             seen = await self._application()
             return seen if seen is None or seen.role is not Role.APP else self._started(image, seen)
-        return await self._application()
+        seen = await self._application()
+        if seen is not None and seen.role is Role.APP and self._cannot_tell(image):
+            return seeing.running(None)  # the old one or the new one, by the same name
+        return seen
+
+    def _cannot_tell(self, image: FirmwareImage) -> bool:
+        """Whether a version says nothing of which one runs.
+
+        With two banks the old one might still run, and have the same; with one bank it is gone.
+        """
+        return self._params.banks is Banks.DUAL and image.firmware.same(self._before)
 
     def _started(self, image: FirmwareImage, seen: Seen) -> Seen:
-        """The loader took the image for valid and an application came up; without a version that is all.
-
-        With two banks the old one might still run, and a version that it had as well says nothing of
-        the new one; with one bank the old one is gone.
-        """
-        told = self._params.version_characteristic is not None
-        if self._params.banks is Banks.DUAL and image.firmware.same(self._before):
-            told = False
-        kind = EvidenceKind.VERSION if self._params.version_characteristic else EvidenceKind.COMPUTED_HASH
+        """The loader took the image for valid and an application came up; without a version that is all."""
+        told = self._params.version_characteristic is not None and not self._cannot_tell(image)
+        kind = EvidenceKind.CHECKSUM if self._params.version_characteristic else EvidenceKind.COMPUTED_HASH
         proof = Evidence(Of.TRANSFER, kind, "the loader's check, before it started the image")
         if told:
             slot = seen.active(0)

@@ -69,7 +69,7 @@ def in_loader(image: FirmwareImage, params: NordicParams) -> Seen:
     dual = params.banks is Banks.DUAL
     active = Slot(0, 0, None, active=True, confirmed=True, bootable=dual)
     waits = Slot(0, 1, image.firmware, bootable=True)
-    kind = EvidenceKind.VERSION if params.version_characteristic else EvidenceKind.COMPUTED_HASH
+    kind = EvidenceKind.CHECKSUM if params.version_characteristic else EvidenceKind.COMPUTED_HASH
     return Seen(
         Role.LOADER, (active, waits) if dual else (active,), (Evidence(Of.TRANSFER, kind, "CRC-32 and size"),)
     )

@@ -24,7 +24,7 @@ from flashers.nordic_dfu.virtual.secure_options import SecureOptions
 from flashers.sim import Behaviour, PowerCut, SimApp, read_app
 from transports.gatt import NodeRadio, Persona
 
-_GOODBYE = 0.005
+_GOODBYE = 0.1
 """Seconds from an answer that is the last to the end of the connection."""
 _GOES = 0.1
 """Seconds from there to the restart (``nrf_dfu_ble.c`` has the loader disconnect before it resets)."""

@@ -343,7 +343,7 @@ async def test_other_bytes_of_the_same_version_are_sent_and_their_boot_is_not_sa
     after = await here.update(again)
     assert here.runs(again)
     assert after is not None
-    assert after.proves(Of.TRANSFER, (EvidenceKind.VERSION,))
+    assert after.proves(Of.TRANSFER, (EvidenceKind.CHECKSUM,))
     assert not any(piece.of is Of.BOOT for piece in after.evidence)
     slot = after.active(0)
     assert slot is not None

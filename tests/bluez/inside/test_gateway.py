@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from flashers.mcuboot_smp.wire import SERVICE
 from flashers.sim import Behaviour
+from gateway.verbs.nodes import AdoptRequest
 from tests.bluez.inside.world import World
 from tests.gateway.service.airsite import MAIN, RadioBench
 from tests.gateway.service.site import NEW, OLD, THERMO, Piece, outcomes, runs
@@ -19,6 +21,13 @@ _SLOWLY = {
 """Real time, on a processor that is emulated."""
 
 
+_KNOWN_BY = f"""[discovery]
+services = ["{SERVICE}"]
+name = "t.*"
+
+[params]"""
+
+
 class BluezBench(RadioBench):
     """A site whose adapter is Linux's, named by its address and nothing else."""
 
@@ -26,7 +35,7 @@ class BluezBench(RadioBench):
         super().__init__(folder)
         self.air = world.air
         self.settings["adapters"] = {MAIN: {"address": world.lent.address}}
-        self.profile(swap=_SLOWLY)
+        self.profile(swap={**_SLOWLY, "[params]": _KNOWN_BY})
 
     async def _made(self, name: str, settings: AdapterSettings) -> Backend:
         made = await backend_of(name, settings)
@@ -34,19 +43,27 @@ class BluezBench(RadioBench):
         return made
 
 
-async def test_the_gateway_hears_updates_proves_and_confirms_a_node(world: World, tmp_path: Path) -> None:
+async def test_a_node_is_discovered_adopted_updated_proved_and_confirmed(
+    world: World, tmp_path: Path
+) -> None:
     bench = BluezBench(tmp_path, world)
     node = bench.on_air("t1")
+    del bench.tables["t1"]
     try:
         async with bench.gateway() as running:
+            heard = await running.gateway.discovery.listen(5.0, asked_by="test")
+            (candidate,) = heard.candidates
+            assert candidate.name == "t1"
+            assert THERMO in candidate.profiles
+            assert -60 < candidate.rssi < -40
+            request = AdoptRequest("t1", THERMO, f"ble:{MAIN}#{candidate.address}")
+            await running.gateway.roster.adopt(request, asked_by="test")
+            await running.until(lambda: running.gateway.site.not_ours("t1") is None, within=WITHIN_S)
             await running.gateway.add_release(bench.release(NEW, Piece(THERMO)), asked_by="test")
             await running.deploy()
             assert outcomes(await running.ended(within=WITHIN_S)) == ["succeeded"]
             assert runs(bench, "t1", THERMO, NEW)
             assert node.truth().confirmed
-            link = await running.link()
-            assert link.radio is not None
-            assert link.radio.hears >= 1
     finally:
         await bench.aclose()
 
@@ -66,5 +83,21 @@ async def test_a_release_that_is_not_well_is_taken_back_by_the_bootloader(
             assert record.result is not None
             assert record.result.rollback.value == "bootloader"
             assert runs(bench, "t1", THERMO, OLD)
+    finally:
+        await bench.aclose()
+
+
+async def test_eight_nodes_at_once_all_finish_whatever_bluez_drops(world: World, tmp_path: Path) -> None:
+    bench = BluezBench(tmp_path, world)
+    names = [f"t{number}" for number in range(1, 9)]
+    nodes = [bench.on_air(name) for name in names]
+    try:
+        async with bench.gateway() as running:
+            await running.gateway.add_release(bench.release(NEW, Piece(THERMO)), asked_by="test")
+            await running.deploy(all_at_once=True, max_in_parallel=8)
+            records = await running.ended(within=2 * WITHIN_S)
+            assert all(runs(bench, name, THERMO, NEW) for name in names), outcomes(records)
+            assert all(node.truth().confirmed for node in nodes)
+            assert {record.node for record in records if outcomes([record]) == ["succeeded"]} == set(names)
     finally:
         await bench.aclose()

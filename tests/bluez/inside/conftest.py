@@ -1,6 +1,7 @@
 """One adapter for all tests in the small machine, and a world of its own for each."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -33,5 +34,6 @@ async def world(plugged: tuple[Air, Lent]) -> AsyncIterator[World]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Bleak keeps one connection to the message bus for each event loop, so there is one loop."""
-    for item in items:
+    here = Path(__file__).parent
+    for item in (each for each in items if each.path.is_relative_to(here)):
         item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)

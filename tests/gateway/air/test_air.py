@@ -1,6 +1,8 @@
 """An air from a file: what may stand in it, what is on it then, and what it can be told."""
 
 import asyncio
+import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from gateway.air.description import AirDescription, BadAir, read_air
 from gateway.air.orders import listen, obey, send_order
 from gateway.air.world import AirWorld
+from gateway.cli.air import EPILOG
 from gateway.profiles.load import load_profiles
 from transports.ble.adapter import Adapter
 from transports.ble.errors import NodeNotHeard
@@ -192,6 +195,14 @@ async def test_a_node_that_cannot_be_made_is_named(tmp_path: Path, node: dict[st
     with pytest.raises(BadAir) as refused:
         await AirWorld(described(tmp_path, th=node), PROFILES, tmp_path).__aenter__()
     assert error in str(refused.value)
+
+
+def test_the_air_in_the_help_is_a_good_one() -> None:
+    _, _, rest = EPILOG.partition("greenhouse.toml):\n")
+    text, _, _ = rest.partition("then, while it runs")
+    air = AirDescription.model_validate(tomllib.loads(textwrap.dedent(text)))
+    assert [name for name, _ in air.nodes["th"].copies("th")][-1] == "th-10"
+    assert air.control is not None
 
 
 def test_a_pace_may_be_said_as_a_rate_and_a_latency() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bench.air import ADDRESS, ATT_MTU, CENTRAL, Asked, virtual_node
 from bench.measure import Row
+from bench.nordic import nordic_limit, nordic_upload
 from flashers.api import Calling, Component, Probe, Transfer
 from flashers.conformance.session import BenchSession
 from flashers.mcuboot_smp import PLUGIN
@@ -61,7 +62,22 @@ def measure(peers: Path) -> list[Row]:
     for size, count in _BUFFERS:
         for loss in _LOSSES:
             rows += _against_the_air(Asked(size, count, loss), peers)
-    return [*rows, _eight()]
+    return [*rows, _eight(), *(_secure(loss) for loss in _LOSSES)]
+
+
+def _secure(loss: float) -> Row:
+    """Nordic's secure loader answers each object; what it asks for is a limit of its own."""
+    timing = Timing(loss=loss)
+    best = nordic_limit(timing)
+    size, seconds = run_virtual(nordic_upload(timing))
+    share = size / seconds / best
+    return Row(
+        f"Nordic secure DFU, {loss:.0%} loss: of what its objects allow on this air ({best / 1000:.1f} kB/s)",
+        f"{share:.1%}",
+        ">= 85 %" if not loss else "",
+        share >= 0.85 if not loss else None,
+        {"limit_bytes_per_s": best, "tender_bytes_per_s": size / seconds},
+    )
 
 
 def limit(asked: Asked) -> float:

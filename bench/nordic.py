@@ -18,7 +18,7 @@ from transports.virtual.air.radio import RadioController
 from transports.virtual.air.timing import Timing
 
 _OBJECT = 4096
-"""Bytes of an object: a page of flash (nRF5 SDK 17.1.0, ``nrf_dfu_req_handler.c``, ``DATA_OBJECT_MAX_SIZE``)."""
+"""Bytes of an object: a page of flash (nRF5 SDK 17.1.0, ``DATA_OBJECT_MAX_SIZE``)."""
 _QUESTIONS = 5
 """Events of an object beside those of its packets: its receipt, and two each for execute and create."""
 _SIZE = 25 * _OBJECT

@@ -100,7 +100,10 @@ def test_an_image_is_brought_in_started_and_confirmed_over_the_air() -> None:
 @pytest.mark.parametrize("loss", [0.0, 0.05])
 @pytest.mark.parametrize(("size", "count"), [(384, 4), (2475, 4)])
 def test_a_transfer_is_nearly_as_fast_as_the_air_allows(size: int, count: int, loss: float) -> None:
-    """The limit is the smaller of what the air carries and what fits into the node per round trip."""
+    """The limit is the smaller of what the air carries and what fits into the node per round trip.
+
+    One of its buffers is for the answer.
+    """
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -111,9 +114,9 @@ def test_a_transfer_is_nearly_as_fast_as_the_air_allows(size: int, count: int, l
             began = loop.time()
             await world.transfer(BIG)
             rate = len(BIG) / (loop.time() - began)
-            limit = timing.limit(247, size * count)
+            limit = timing.limit(247, size * (count - 1))
             assert world.lies_in(1) == BIG
-            assert rate > 0.6 * limit
+            assert rate > 0.85 * limit
 
     run_virtual(main())
 

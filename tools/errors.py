@@ -55,12 +55,14 @@ KIND_WORDS = {
 
 NOT_ONE_CODE = {
     "Refused": "carries the service's own code",
+    "_ReadAgain": "what two errors about batteries have in common",
 }
 """Errors that have no code of their own."""
 
 SHARED = {
     "bad-fault": "a fault's text that cannot be read, wherever it is read",
     "disk-full": "no room, whatever it was wanted for",
+    "image-too-large": "more bytes than there is room for, said before or by the loader itself",
     "node-busy": "an attempt or a lease is in the way",
     "node-silent": "the node does not answer, whoever asked",
     "wrong-format": "the file is of another format than its reader's",
@@ -69,6 +71,10 @@ SHARED = {
 """Codes that several errors share, and the one meaning that they have."""
 
 SPELLED = {
+    "ble-adapter-deaf": (
+        "A Bluetooth adapter hears nothing any more.",
+        "It is switched off and on by itself, ever more rarely; if that does not help, unplug it.",
+    ),
     "link-adapter": ("The adapter of a link is at fault.", "`tender links LINK` tells by which facts."),
     "link-cable": ("The cable of a link is at fault.", "`tender links LINK` tells by which facts."),
     "link-gateway": ("The gateway itself keeps a link from carrying.", "`tender links LINK` tells why."),

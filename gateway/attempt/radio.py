@@ -1,13 +1,14 @@
 """What a session needs of a node's radio, and a GATT link that is watched and recorded."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, Self
 
 from flashers.api import Calling, Role, RollbackKind
 from gateway.model.outcomes import Direction
 from gateway.model.records import Record
+from transports.ble.errors import NodeNotHeard
 from transports.counters import LinkCounters
-from transports.errors import LinkLost, NodeUnreachable
+from transports.errors import LinkLost
 from transports.gatt import GattLink
 from transports.recorder import FlightRecorder, FrameKind
 
@@ -17,8 +18,13 @@ class Waits:
 
     again_s: float = 0.0
 
+    def after(self, seconds: float) -> Self:
+        """The same, tried again after so many seconds."""
+        self.again_s = seconds
+        return self
 
-class OutOfReach(Waits, NodeUnreachable):
+
+class OutOfReach(Waits, NodeNotHeard):
     """The node is not heard; it waits without holding anything."""
 
     code = "ble-not-heard"

@@ -18,15 +18,7 @@ class Ambiguous(LinkBusy):
     remedy = "Switch off the one that is not meant, or bring it back by hand; then it goes on by itself."
 
 
-class _ReadAgain(Waits, TenderError):
-    """It is read again after a while."""
-
-    def __init__(self, message: str = "", *, again_s: float = 900.0) -> None:
-        super().__init__(message)
-        self.again_s = again_s
-
-
-class BatteryLow(_ReadAgain):
+class BatteryLow(Waits, TenderError):
     """The node's battery has less than its profile asks for."""
 
     code = "battery-low"
@@ -34,7 +26,7 @@ class BatteryLow(_ReadAgain):
     retryable = True
 
 
-class BatteryUnread(_ReadAgain):
+class BatteryUnread(Waits, TenderError):
     """The node does not say how full its battery is, and its profile asks for that."""
 
     code = "battery-unread"

@@ -68,7 +68,7 @@ async def admit(session: HostSession, table: RadioTable, node: str) -> None:
     session.note(f"battery {level} %")
     if level < table.min_battery:
         text = f"the battery of {node} has {level} %, and its type needs {table.min_battery} %"
-        raise BatteryLow(text, again_s=table.battery_every)
+        raise BatteryLow(text).after(table.battery_every)
 
 
 async def _battery(session: HostSession, table: RadioTable, node: str) -> int:
@@ -78,16 +78,16 @@ async def _battery(session: HostSession, table: RadioTable, node: str) -> int:
             link = await session.connect(Role.UNKNOWN)
             if not link.has(characteristic):
                 text = f"{node} has no characteristic {characteristic} for its battery"
-                raise BatteryUnread(text, again_s=again_s)
+                raise BatteryUnread(text).after(again_s)
             value = await link.read(characteristic)
     except NodeUnreachable as error:
         raise OutOfReach(error.message) from error
     except GattRefused as error:
         text = f"the battery of {node} cannot be read: {error.message}"
-        raise BatteryUnread(text, again_s=again_s) from error
+        raise BatteryUnread(text).after(again_s) from error
     except TimeoutError as error:
         raise LinkError(f"the battery of {node} was not read in {_ASK_S:g} s") from error
     if len(value) != 1 or value[0] > 100:
         text = f"{node} says {value.hex() or 'nothing'} of its battery, which is no percentage"
-        raise BatteryUnread(text, again_s=again_s)
+        raise BatteryUnread(text).after(again_s)
     return value[0]

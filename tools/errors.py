@@ -55,7 +55,6 @@ KIND_WORDS = {
 
 NOT_ONE_CODE = {
     "Refused": "carries the service's own code",
-    "_ReadAgain": "what two errors about batteries have in common",
 }
 """Errors that have no code of their own."""
 

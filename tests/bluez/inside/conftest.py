@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from pathlib import Path
 
 import pytest
 import pytest_asyncio

@@ -1,34 +1,14 @@
-"""Updates from end to end, over BlueZ."""
+"""Transfers over BlueZ that are cut, and eight at once; whole updates are in ``test_gateway``."""
 
 import asyncio
 from contextlib import AsyncExitStack
 
-from flashers.api import Revert
-from tests.bluez.inside.world import World, bench, image, parsed
+from tests.bluez.inside.world import World, bench, image
 from transports.errors import LinkLost
 
 SIZE = 10_000
 OLD = image("1.0.0", SIZE)
 NEW = image("2.0.0", SIZE)
-
-
-async def test_an_image_is_brought_in_started_and_confirmed(world: World) -> None:
-    async with bench(world, OLD) as node:
-        assert await node.brought(NEW) == 0
-        assert node.runs(NEW)
-        assert node.node.truth().confirmed
-
-
-async def test_an_image_that_is_not_confirmed_is_taken_back_by_the_bootloader(world: World) -> None:
-    async with bench(world, OLD) as node:
-        await node.answering()
-        await node.transfer(NEW)
-        await node.started(NEW)
-        assert node.runs(NEW)
-        assert not node.node.truth().confirmed
-        await node.flasher.rollback(Revert((parsed(NEW).component,)))
-        await node.answering()
-        assert node.runs(OLD)
 
 
 async def test_a_tail_that_was_lost_is_noticed_and_sent_again(world: World) -> None:

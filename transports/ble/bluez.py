@@ -100,8 +100,9 @@ class BluezClient(BleakClientBlueZDBus):
         except (Refused, AdapterMissing, AdapterHung, BluezMissing) as error:
             raise BleakError(str(error)) from error
         await super().connect(pair, **kwargs)
-        if not any(service.uuid not in _EVERYWHERE for service in self.services or ()):
-            # Known of BlueZ: services resolved, it says, and has none yet or none any more.
+        table = [service for service in self.services or () if service.uuid not in _EVERYWHERE]
+        if not any(service.characteristics for service in table):
+            # Known of BlueZ: services resolved, it says, and has none yet, or none any more, or bare ones.
             await self.disconnect()
             raise BleakError("failed to discover services: the table is empty")
 

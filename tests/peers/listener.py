@@ -50,6 +50,7 @@ class Listener:
         self._by_topic: dict[str, list[Heard]] = {}
         self._subscriptions = 0
         self._disconnections = 0
+        self._known = 0
         self._client = self._new_client()
 
     @property
@@ -90,14 +91,17 @@ class Listener:
     def reconnect(self) -> None:
         """Connect again now, after the broker died and came back, and return when subscribed.
 
-        What the dead one still had on the wire is heard first.
+        What the dead one still had on the wire is heard first.  It is called after each death, so
+        that a subscription which is newer than the last call is one of the broker that came back.
         """
-        before = self._subscriptions
-        self.wait(lambda: self._disconnections >= before)
-        self._stop()
-        self._client = self._new_client()
-        self._start()
-        self.wait(lambda: self._subscriptions > before)
+        known = self._known
+        self.wait(lambda: self._disconnections >= known or self._subscriptions > known)
+        if self._subscriptions == known:  # else paho was faster
+            self._stop()
+            self._client = self._new_client()
+            self._start()
+            self.wait(lambda: self._subscriptions > known)
+        self._known = self._subscriptions
 
     def wait(self, condition: Callable[[], bool], timeout: float = PATIENCE) -> None:
         """Wait until something heard makes it true."""
@@ -115,6 +119,7 @@ class Listener:
     def __enter__(self) -> Self:
         self._start()
         self.wait(lambda: self._subscriptions > 0)
+        self._known = self._subscriptions
         return self
 
     def __exit__(

@@ -132,11 +132,12 @@ class GattWire:
             await self._link.aclose()
 
     async def _connected(self) -> GattLink:
-        try:
-            link = await self._session.connect()
-        except NodeUnreachable as gone:
-            raise NodeSilent(gone.message) from gone  # on a radio that is what silence is
+        link = await self._connection()
         if link is not self._link:
+            if not link.has(CHARACTERISTIC):
+                # Of a table that is read while a node starts, or by a busy system, some may be lacking.
+                await link.aclose()
+                link = await self._connection()
             if not link.has(CHARACTERISTIC):
                 raise NotSupported("the node has no SMP service")
             self._decoder.forget()
@@ -144,6 +145,12 @@ class GattWire:
             await link.subscribe(CHARACTERISTIC)
             self._link = link
         return link
+
+    async def _connection(self) -> GattLink:
+        try:
+            return await self._session.connect()
+        except NodeUnreachable as gone:
+            raise NodeSilent(gone.message) from gone  # on a radio that is what silence is
 
 
 def wire_of(session: Session, params: SmpParams) -> Wire:

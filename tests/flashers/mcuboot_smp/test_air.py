@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from flashers.api import Calling, Role, VirtualSetup
+from flashers.api import Calling, NotSupported, Role, VirtualSetup
 from flashers.conformance.session import BenchSession
 from flashers.mcuboot_smp.flasher import McubootFlasher
 from flashers.mcuboot_smp.params import SmpParams
@@ -38,11 +38,19 @@ class AirWorld(World):
     links: list[BleakLink] = field(kw_only=True)
 
 
+class Bare(BleakLink):
+    """A connection whose table was read while nothing stood in it yet, as it happens with BlueZ."""
+
+    def has(self, characteristic: str) -> bool:
+        del characteristic
+        return False
+
+
 @asynccontextmanager
 async def on_air(
-    options: Mapping[str, str] = SMALL, *, timing: Timing = RADIO, running: bytes = OLD
+    options: Mapping[str, str] = SMALL, *, timing: Timing = RADIO, running: bytes = OLD, bare: int = 0
 ) -> AsyncIterator[AirWorld]:
-    """A node that runs ``running``, an adapter, and a flasher."""
+    """A node that runs ``running``, an adapter, and a flasher; so many connections are bare ones first."""
     params = SmpParams()
     node = VirtualMcubootNode(VirtualSetup(params, flash={"app": running}, options=options))
     air = Air(timing)
@@ -54,6 +62,8 @@ async def on_air(
     async def connect(callings: tuple[Calling, ...]) -> GattLink:
         assert callings == (Calling(address=ADDRESS),)
         links.append(await adapter.connect(ADDRESS, within=6.0))
+        if len(links) <= bare:
+            links[-1].__class__ = Bare
         return links[-1]
 
     session = BenchSession(radio=connect, address=ADDRESS)
@@ -93,6 +103,18 @@ def test_an_image_is_brought_in_started_and_confirmed_over_the_air() -> None:
             assert world.runs(NEW)
             assert world.node.truth().confirmed
             assert len(world.links) >= 2, "a restart ends the connection"
+
+    run_virtual(main())
+
+
+def test_a_table_that_lacks_the_service_is_read_once_more() -> None:
+    async def main() -> None:
+        async with on_air(bare=1) as world:
+            await updated(world, NEW)
+            assert world.links[0].lost, "the bare one was not kept open beside the other"
+        async with on_air(bare=2) as world:
+            with pytest.raises(NotSupported, match="no SMP service"):
+                await world.probe()
 
     run_virtual(main())
 

@@ -1,11 +1,15 @@
 """The gateway itself over BlueZ: nodes are discovered, updated, proved and taken back."""
 
+import random
 from pathlib import Path
+
+import pytest
 
 from flashers.mcuboot_smp.wire import SERVICE
 from flashers.sim import Behaviour
 from gateway.verbs.nodes import AdoptRequest
 from tests.bluez.inside.world import World
+from tests.gateway.service import test_secure_dfu
 from tests.gateway.service.airsite import MAIN, RadioBench
 from tests.gateway.service.site import NEW, OLD, THERMO, Piece, outcomes, runs
 from transports.ble.adapters import AdapterSettings, backend_of
@@ -87,6 +91,30 @@ async def test_a_release_that_is_not_well_is_taken_back_by_the_bootloader(
         await bench.aclose()
 
 
+@pytest.mark.parametrize("seed", range(3))
+async def test_power_is_cut_at_a_flash_operation_and_what_is_told_is_true(
+    world: World, tmp_path: Path, seed: int
+) -> None:
+    """Samples of the crash matrix, over the real BlueZ."""
+    chance = random.Random(seed)
+    bench = BluezBench(tmp_path, world)
+    node = bench.on_air("t1")
+    try:
+        async with bench.gateway() as running:
+            await running.gateway.add_release(bench.release(NEW, Piece(THERMO)), asked_by="test")
+            operation = node.operations + chance.randrange(1, 10)
+            node.cut_power_at(operation, torn=chance.random() < 0.5, off_for=chance.uniform(0.5, 3.0))
+            await running.deploy()
+            (record,) = await running.ended(within=WITHIN_S)
+            assert node.operations >= operation, "the power was never cut"
+            (outcome,) = outcomes([record])
+            assert outcome in {"succeeded", "rolled-back"}
+            assert runs(bench, "t1", THERMO, NEW if outcome == "succeeded" else OLD)
+            assert node.truth().confirmed
+    finally:
+        await bench.aclose()
+
+
 async def test_eight_nodes_at_once_all_finish_whatever_bluez_drops(world: World, tmp_path: Path) -> None:
     bench = BluezBench(tmp_path, world)
     names = [f"t{number}" for number in range(1, 9)]
@@ -99,5 +127,27 @@ async def test_eight_nodes_at_once_all_finish_whatever_bluez_drops(world: World,
             assert all(runs(bench, name, THERMO, NEW) for name in names), outcomes(records)
             assert all(node.truth().confirmed for node in nodes)
             assert {record.node for record in records if outcomes([record]) == ["succeeded"]} == set(names)
+    finally:
+        await bench.aclose()
+
+
+async def test_a_node_with_another_address_in_its_loader_is_updated_and_stays_one(
+    world: World, tmp_path: Path
+) -> None:
+    bench = BluezBench(tmp_path, world)
+    node = test_secure_dfu.meter(bench)
+    profile = bench.profiles / "meter.toml"
+    profile.write_text(
+        profile.read_text()
+        .replace("boot_deadline = 20.0", "boot_deadline = 60.0")
+        .replace("patience = 20.0", "patience = 120.0")
+    )
+    try:
+        async with bench.gateway() as running:
+            path = test_secure_dfu.release(bench, "new", NEW, test_secure_dfu.package(NEW))
+            await running.gateway.add_release(path, asked_by="test")
+            await running.deploy(no_rollback="allow")
+            assert outcomes(await running.ended(within=WITHIN_S)) == ["succeeded"]
+            assert test_secure_dfu.runs(node, test_secure_dfu.package(NEW))
     finally:
         await bench.aclose()

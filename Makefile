@@ -50,13 +50,17 @@ venv: .venv/up-to-date ## the Python environment in .venv
 	@tools/environment .venv requirements.lock --editable
 	@touch $@
 
-peers: .peers/up-to-date ## other people's clients, in an environment of their own
+peers: .peers/up-to-date .peers/nrfutil-up-to-date ## other people's clients, in an environment of their own
 
 .peers/up-to-date: tests/peers/requirements.lock tools/environment
 	@tools/environment .peers tests/peers/requirements.lock
 	@touch $@
 
-debs: ## the broker, the AVR tools and a compiler, unpacked below .cache where the machine lacks them
+.peers/nrfutil-up-to-date: tests/peers/nrfutil.lock tools/environment .peers/up-to-date
+	@PIP_NO_DEPS=1 PIP_IGNORE_REQUIRES_PYTHON=1 tools/environment .peers/nrfutil tests/peers/nrfutil.lock
+	@touch $@
+
+debs: ## the broker, the AVR tools, a compiler and the machine with BlueZ, unpacked below .cache where the machine lacks them
 	@tools/debian-packages test >/dev/null
 
 docs: venv ## write the pages that are made from the code

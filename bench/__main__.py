@@ -14,17 +14,18 @@ from rich.table import Table
 
 from bench.measure import Row
 
+_PARTS = ("smp", "ble", "stk500", "service", "extras", "fifty")
 _OUT = Path(__file__).parent / "out" / "bench.json"
 
 
 def main() -> int:
     """Measure what is asked for; exits 0 whatever the figures are."""
     parser = argparse.ArgumentParser(prog="bench", description="our speed beside that of other tools")
-    parser.add_argument("parts", nargs="*", choices=["smp", "stk500", "service", []], help="only these")
+    parser.add_argument("parts", nargs="*", choices=[*_PARTS, []], help="only these")
     parser.add_argument("--runs", type=int, default=5, help="interleaved runs of each contender")
     parser.add_argument("--peers", type=Path, default=Path(".peers"), help="the peers' environment")
     arguments = parser.parse_args()
-    parts = arguments.parts or ["smp", "stk500", "service"]
+    parts = arguments.parts or list(_PARTS)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="tender-bench-") as name:
         folder = Path(name)
@@ -44,10 +45,22 @@ def _measure(part: str, folder: Path, runs: int, peers: Path) -> list[Row]:
         from bench import smp
 
         return smp.measure(folder, runs=runs, peers=peers)
+    if part == "ble":
+        from bench import ble
+
+        return ble.measure(peers)
     if part == "stk500":
         from bench import stk500
 
         return stk500.measure(folder, runs=runs)
+    if part == "extras":
+        from bench import extras
+
+        return extras.measure_extras(folder / "extras")
+    if part == "fifty":
+        from bench import extras
+
+        return extras.measure_fifty(folder / "fifty")
     from bench import service
 
     return service.measure(folder)

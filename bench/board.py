@@ -36,7 +36,7 @@ def board(
 
 
 async def _serve(plugin_name: str, path: str, params: str, options: str, image: str) -> None:
-    from flashers.api import VirtualSetup
+    from flashers.api import VirtualSetup, uart_node
     from gateway.plugins.registry import Registry
     from transports.virtual.pty import PtyHost
 
@@ -46,7 +46,7 @@ async def _serve(plugin_name: str, path: str, params: str, options: str, image: 
         flash={"app": Path(image).read_bytes()},  # noqa: ASYNC240 - nothing else runs yet
         options=json.loads(options),
     )
-    async with PtyHost(plugin.virtual_node(setup), link=path):
+    async with PtyHost(uart_node(plugin.virtual_node(setup)), link=path):
         await asyncio.Event().wait()
 
 

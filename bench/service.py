@@ -12,13 +12,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from bench.measure import Row
-from flashers.api import VirtualSetup
+from flashers.api import VirtualSetup, uart_node
 from flashers.mcuboot_smp import PLUGIN as SMP
 from flashers.mcuboot_smp.make import make_image
 from flashers.sim import SimApp
@@ -35,14 +35,14 @@ def measure(folder: Path) -> list[Row]:
 
 
 def _idle(folder: Path) -> list[Row]:
-    with _service(folder, {f"n{number}": f"uart:/dev/nowhere{number}" for number in range(8)}) as (
+    with service(folder, _uart({f"n{number}": f"uart:/dev/nowhere{number}" for number in range(8)})) as (
         client,
         pid,
         ready_s,
     ):
         client.get("nodes")
         time.sleep(2.0)
-        pss = _pss(pid)
+        pss = pss_of(pid)
     return [
         Row("the service idle, UART profiles only: PSS", f"{pss:.0f} MB", "<= 60 MB", pss <= 60),
         Row("the service from start to ready", f"{ready_s:.2f} s", "<= 2 s", ready_s <= 2.0),
@@ -51,14 +51,14 @@ def _idle(folder: Path) -> list[Row]:
 
 def _large(folder: Path) -> list[Row]:
     """Ten thousand nodes on links of their own, none of which is there."""
-    nodes = {f"n{number:05}": f"uart:/dev/nowhere{number}" for number in range(10_000)}
-    with _service(folder, nodes) as (client, pid, ready_s):
+    nodes = _uart({f"n{number:05}": f"uart:/dev/nowhere{number}" for number in range(10_000)})
+    with service(folder, nodes) as (client, pid, ready_s):
         listed_s = _seconds(client, "nodes", len(nodes))
         links_s = _seconds(client, "links", len(nodes))
         clock = time.monotonic()
         client.get("overview")
         overview_s = time.monotonic() - clock
-        pss = _pss(pid)
+        pss = pss_of(pid)
     return [
         Row("10,000 nodes: from start to ready", f"{ready_s:.2f} s", "<= 10 s", ready_s <= 10.0),
         Row("10,000 nodes, listed", f"{listed_s:.2f} s", "<= 1 s", listed_s <= 1.0),
@@ -91,17 +91,17 @@ async def _hundred(folder: Path, count: int) -> Row:
     async with AsyncExitStack() as stack:
         for number in range(count):
             node = SMP.virtual_node(VirtualSetup(params=params, flash={"app": old}))
-            await stack.enter_async_context(PtyHost(node, link=folder / f"n{number}"))
+            await stack.enter_async_context(PtyHost(uart_node(node), link=folder / f"n{number}"))
         links = {f"n{number}": f"uart:{folder}/n{number}" for number in range(count)}
-        with _service(folder / "site", links, rollout=count) as (client, pid, _):
+        with service(folder / "site", _uart(links), rollout=count) as (client, pid, _):
             await asyncio.to_thread(client.upload, release, "releases")
             clock = time.monotonic()
             body = {"id": "d", "product": "bench", "version": "1.1.0", "select": {"all": True}}
             body["policy"] = {"all_at_once": True}
             await asyncio.to_thread(lambda: client.post("deployments", body=body))
-            outcomes = await _all_done(client, count)
+            outcomes = await all_done(client, count)
             seconds = time.monotonic() - clock
-            pss = _pss(pid)
+            pss = pss_of(pid)
     done = outcomes.get("succeeded", 0)
     return Row(
         f"{count} virtual UART nodes updated at once by one process",
@@ -112,7 +112,12 @@ async def _hundred(folder: Path, count: int) -> Row:
     )
 
 
-async def _all_done(client: Client, count: int) -> dict[str, int]:
+def _uart(links: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    return {name: ("mcuboot-uart", link) for name, link in links.items()}
+
+
+async def all_done(client: Client, count: int) -> dict[str, int]:
+    """Wait until every node of the one deployment has ended, minutes at most; the outcomes there are."""
     outcomes: dict[str, int] = {}
     end = time.monotonic() + 240
     while time.monotonic() < end:
@@ -134,10 +139,17 @@ def _release(folder: Path, image: bytes) -> Path:
 
 
 @contextmanager
-def _service(
-    folder: Path, nodes: dict[str, str], *, rollout: int = 16
+def service(
+    folder: Path, nodes: Mapping[str, tuple[str, str]], *, rollout: int = 16, more: str = ""
 ) -> Iterator[tuple[Client, int, float]]:
-    """A service of its own; gives a client, its process id, and how long it took to be ready."""
+    """A service of its own; gives a client, its process id, and how long it took to be ready.
+
+    Args:
+        folder: its own.
+        nodes: profile and link by name.
+        rollout: nodes at once.
+        more: further tables of its configuration.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     config, socket = folder / "gateway.toml", folder / "s"
     lines = [
@@ -149,9 +161,10 @@ def _service(
         'unsigned = "allow"',
         "[rollout]",
         f"max_in_parallel = {rollout}",
+        more,
     ]
-    for name, link in nodes.items():
-        lines += [f"[nodes.{name}]", 'profile = "mcuboot-uart"', f"link = {json.dumps(link)}"]
+    for name, (profile, link) in nodes.items():
+        lines += [f"[nodes.{name}]", f"profile = {json.dumps(profile)}", f"link = {json.dumps(link)}"]
     config.write_text("\n".join(lines) + "\n")
     with (folder / "log").open("wb") as log:
         clock = time.monotonic()
@@ -177,7 +190,8 @@ def _wait(client: Client, process: "subprocess.Popen[bytes]") -> Any:
     raise RuntimeError("the service does not start")
 
 
-def _pss(pid: int) -> float:
+def pss_of(pid: int) -> float:
+    """Megabytes of a process."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1000

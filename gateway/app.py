@@ -22,6 +22,8 @@ from gateway.lock import only_one
 from gateway.plugins.registry import Registry
 from gateway.profiles.load import load_profiles
 from gateway.releases.shelf import ReleaseShelf
+from gateway.service.adapters.callings import Callings
+from gateway.service.adapters.reach import Reach
 from gateway.service.gateway import Gateway
 from gateway.service.identity.keeper import IdentityKeeper
 from gateway.service.identity.places import LocalPlaces
@@ -40,6 +42,7 @@ from gateway.state.exporting import clear_work
 from gateway.state.importing import settle
 from gateway.trust.policy import TrustPolicy
 from gateway.upstream.port import Upstream
+from transports.ble.adapters import Adapters
 from transports.errors import TenderError
 from transports.open import open_link
 
@@ -62,11 +65,12 @@ async def make_site(
     programs: Programs | None = None,
     database: Callable[[Path], Database] = Database,
     clock: Clock = now,
+    adapters: Adapters | None = None,
 ) -> Site:
     """Open everything that a gateway keeps in its state folder; ``stack`` closes it again.
 
-    ``opener``, ``registry``, ``node_types``, ``database`` and ``clock`` are the installation's own if
-    left out.
+    ``opener``, ``registry``, ``node_types``, ``database``, ``clock`` and ``adapters`` are the
+    installation's own if left out.
 
     Raises:
         TenderError: the journal is too new or damaged, the disk cannot be used, a key is bad.
@@ -89,6 +93,7 @@ async def make_site(
     store = await ArtifactStore.open(config.state / "store", cap=config.store.max_bytes, pinned=pins)
     fetcher = Fetcher(store)
     stack.push_async_callback(fetcher.close)
+    reach = await _reach(config, journal, stack, adapters)
     return Site(
         config=config,
         journal=journal,
@@ -104,14 +109,29 @@ async def make_site(
         clock=clock,
         hooks=_hooks(registry),
         pins=pins,
+        reach=reach,
         leases=Leases(
             config.rollout.per_link,
             journal=journal,
             shared={table.spec.channel: table for table in config.links.values() if table.has_hooks},
             programs=programs or LocalPrograms(config.state / "hooks"),
             clock=clock,
+            places=reach.places,
         ),
     )
+
+
+async def _reach(config: Config, journal: Journal, stack: AsyncExitStack, adapters: Adapters | None) -> Reach:
+    """The ways to nodes on the air; nothing of Bluetooth is loaded before one of them is wanted."""
+    if adapters is None:
+        adapters = Adapters({name: table.settings for name, table in config.adapters.items()})
+    adapters.learned |= await journal.caps()
+    callings = Callings(journal)
+    await callings.load()
+    reach = Reach(adapters, callings)
+    stack.push_async_callback(adapters.aclose)
+    stack.push_async_callback(reach.ear.aclose)
+    return reach
 
 
 async def serve(config: Config, *, manager: ServiceManager | None = None, first_look_s: float = 5.0) -> int:
@@ -179,7 +199,7 @@ async def _tell_upstream(gateway: Gateway, upstream: Upstream) -> None:
         return Memory(found.states, tuple(url for url in urls if url is not None), found.refused)
 
     await gateway.state.before_upstream(read)
-    await upstream.run(gateway, gateway.outbox)
+    await upstream.run(gateway, gateway.outbox, gateway.discovery.owners)
 
 
 async def _nobody_listens(gateway: Gateway) -> None:

@@ -20,6 +20,7 @@ from gateway.model.views import (
     ReleaseView,
     Status,
 )
+from gateway.verbs.discovery import DiscoveryVerbs
 from gateway.verbs.links import LinkVerbs
 from gateway.verbs.nodes import NodeVerbs
 from gateway.verbs.rescue import RescueVerbs
@@ -128,6 +129,11 @@ class Control(Protocol):
     @property
     def seeing(self) -> SeeingVerbs:
         """Whether anything is broken, what happened, and what passed on a link."""
+        ...
+
+    @property
+    def discovery(self) -> DiscoveryVerbs:
+        """Who is heard on the air, and whose each node is."""
         ...
 
     async def status(self) -> Status:

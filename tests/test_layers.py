@@ -34,6 +34,7 @@ PLACES_OF_LIBRARIES = {
     "serial": ("transports.uart",),
     "bleak": ("transports.ble",),
     "bleak_retry_connector": ("transports.ble",),
+    "dbus_fast": ("transports.ble",),
     # A host of our own over HCI, and the virtual air at its other end.
     "bumble": ("transports.ble", "transports.virtual.air"),
     "bellows": ("transports.zigbee",),
@@ -64,6 +65,7 @@ LATE = frozenset(
         "bleak",
         "bumble",
         "cryptography",
+        "dbus_fast",
         "gpiod",
         "paho",
         "rich",

@@ -60,15 +60,24 @@ NOT_ONE_CODE = {
 
 SHARED = {
     "bad-fault": "a fault's text that cannot be read, wherever it is read",
+    "bad-signature": "the package was not signed by the loader's key, whoever found out",
+    "ble-not-heard": "the node is not on the air, seen before or when it is called",
     "disk-full": "no room, whatever it was wanted for",
+    "downgrade-refused": "the package is older than the loader's rule allows, whichever protocol it speaks",
+    "image-too-large": "more bytes than there is room for, said before or by the loader itself",
     "node-busy": "an attempt or a lease is in the way",
     "node-silent": "the node does not answer, whoever asked",
     "wrong-format": "the file is of another format than its reader's",
+    "wrong-softdevice": "the package is for another SoftDevice, whichever protocol the loader speaks",
     "wrong-hardware": "the image is for other hardware",
 }
 """Codes that several errors share, and the one meaning that they have."""
 
 SPELLED = {
+    "ble-adapter-deaf": (
+        "A Bluetooth adapter hears nothing any more.",
+        "It is switched off and on by itself, ever more rarely; if that does not help, unplug it.",
+    ),
     "link-adapter": ("The adapter of a link is at fault.", "`tender links LINK` tells by which facts."),
     "link-cable": ("The cable of a link is at fault.", "`tender links LINK` tells by which facts."),
     "link-gateway": ("The gateway itself keeps a link from carrying.", "`tender links LINK` tells why."),

@@ -89,4 +89,6 @@ class BadLink(TenderError):
     """This is no link that Tender understands."""
 
     code = "bad-link"
-    remedy = "Write uart:/dev/ttyUSB0?baud=115200, socket://HOST:PORT or rfc2217://HOST:PORT."
+    remedy = (
+        "Write uart:/dev/ttyUSB0?baud=115200, socket://HOST:PORT, rfc2217://HOST:PORT or ble:ADAPTER#ADDRESS."
+    )

@@ -22,16 +22,20 @@ class Medium(StrEnum):
     ZIGBEE = "zigbee"
 
 
-MEDIUM_OF_SCHEME = {"uart": Medium.UART, "socket": Medium.UART, "rfc2217": Medium.UART}
+MEDIUM_OF_SCHEME = {"uart": Medium.UART, "socket": Medium.UART, "rfc2217": Medium.UART, "ble": Medium.BLE}
 """Which medium each scheme gives; a transport that brings a scheme adds it here."""
+
+_LOCAL = frozenset({"uart", "ble"})
+"""Schemes whose target is something of this machine, and no host."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkSpec:
-    """A link by name: ``uart:/dev/ttyUSB0?baud=115200`` or ``socket://host:port``.
+    """A link by name: ``uart:/dev/ttyUSB0?baud=115200``, ``socket://host:port`` or ``ble:ADAPTER#ADDRESS``.
 
     ``options`` keep their order, so that text → spec → text is the identity.  The
-    fragment, if any, is the node's address on a bus that several nodes share.
+    fragment, if any, is the node's address on a bus that several nodes share, or behind
+    an adapter, which is named as in the configuration or by its own Bluetooth address.
     """
 
     scheme: str
@@ -51,9 +55,9 @@ class LinkSpec:
             raise BadLink(f"{text!r} is not a link: it starts with none of {', '.join(MEDIUM_OF_SCHEME)}")
         rest, _, address = rest.partition("#")
         target, _, query = rest.partition("?")
-        target = target.removeprefix("//") if scheme != "uart" else target
+        target = target if scheme in _LOCAL else target.removeprefix("//")
         if not target:
-            raise BadLink(f"{text!r} names no port or host")
+            raise BadLink(f"{text!r} names no port, host or adapter")
         options = tuple(parse_qsl(query, keep_blank_values=True))
         return cls(scheme, target, options, address or None)
 
@@ -64,8 +68,8 @@ class LinkSpec:
 
     @property
     def channel(self) -> str:
-        """What is held by one lease at a time: the link without options and address."""
-        return f"{self.scheme}:{self.target}" if self.scheme == "uart" else f"{self.scheme}://{self.target}"
+        """What leases are for: the link without options and address; a line has one at a time."""
+        return f"{self.scheme}:{self.target}" if self.scheme in _LOCAL else f"{self.scheme}://{self.target}"
 
     def option(self, name: str) -> str | None:
         """The option's value, or None."""

@@ -51,6 +51,8 @@ async def open_link(spec: LinkSpec) -> ByteLink:
         BadLink: the scheme or an option is unknown, or its library is not installed.
         LinkNotFound, LinkBusy, LinkDenied, LinkError: it cannot be opened.
     """
+    if spec.medium is Medium.BLE:
+        raise BadLink(f"{spec} leads to a radio, and is no link of bytes")
     link = await _opener(spec.scheme)(spec)
     if spec.address is None or spec.medium is not Medium.UART:
         return link

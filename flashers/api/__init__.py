@@ -5,6 +5,7 @@ A flasher imports from here and from :mod:`transports.links`, its virtual node a
 distribution, or another process.
 """
 
+from flashers.api.calling import Calling, plus_one
 from flashers.api.data import (
     Component,
     Digest,
@@ -39,9 +40,13 @@ from flashers.api.plugin import (
     FlasherPlugin,
     LinkFrame,
     Params,
+    RadioNode,
     Truth,
+    UartNode,
     VirtualNode,
     VirtualSetup,
+    radio_node,
+    uart_node,
 )
 from flashers.api.session import Console, Session
 from flashers.api.verbs import Activate, Backup, Confirm, Preflight, Probe, Revert, Transfer
@@ -65,6 +70,7 @@ __all__ = [
     "Activation",
     "Backup",
     "BadImage",
+    "Calling",
     "Component",
     "ComponentKind",
     "Confirm",
@@ -95,6 +101,7 @@ __all__ = [
     "Probe",
     "ProbeCost",
     "ProtocolError",
+    "RadioNode",
     "Reason",
     "ResetKind",
     "Resume",
@@ -111,7 +118,11 @@ __all__ = [
     "Transfer",
     "TransferRefused",
     "Truth",
+    "UartNode",
     "VirtualNode",
     "VirtualSetup",
     "WrongHardware",
+    "plus_one",
+    "radio_node",
+    "uart_node",
 ]

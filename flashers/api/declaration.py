@@ -39,4 +39,14 @@ class Declaration:
     formats: frozenset[str]
     trial_boot: bool = False
     """The loader starts a new image once, and reverts it unless it is confirmed."""
+    keeps_staged: bool = True
+    """What waits in a slot of its own outlives a restart until the loader was told to start it and judged it.
+
+    Where it does not, an empty slot says nothing but that the power failed, and it is sent once more.
+    """
+    alike_in_loader: bool = False
+    """In its loader such a node cannot be told from others of its kind: see ``Calling.unique``.
+
+    The host then begins one at a time of those behind one adapter, and not before it is back.
+    """
     bytes_per_second: float = 4000.0

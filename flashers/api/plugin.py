@@ -6,15 +6,17 @@ A plugin is one value of :class:`FlasherPlugin`, named by an entry point of the 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
 from flashers.api.data import Component, Digest, FirmwareImage, Reason, Seen
 from flashers.api.declaration import Declaration
+from flashers.api.errors import NotSupported
 from flashers.api.session import Session
 from flashers.api.verbs import Activate, Backup, Confirm, Preflight, Probe, Revert, Transfer
 from flashers.sim.app import SimApp
+from transports.gatt import GattPeer
 from transports.links import UartPeer
 
 
@@ -102,8 +104,11 @@ class Truth:
     powered: bool
 
 
-class VirtualNode(UartPeer, Protocol):
-    """A node that speaks the flasher's protocol over a simulated flash."""
+class VirtualNode(Protocol):
+    """A node that speaks the flasher's protocol over a simulated flash.
+
+    It is a :class:`UartNode`, a :class:`RadioNode` or both, as the plugin's media say.
+    """
 
     def truth(self) -> Truth:
         """What is really the case."""
@@ -128,6 +133,45 @@ class VirtualNode(UartPeer, Protocol):
         ``off_for`` is how long it stays off, in seconds; None leaves it off.
         """
         ...
+
+
+@runtime_checkable
+class UartNode(VirtualNode, UartPeer, Protocol):
+    """A virtual node on a line."""
+
+
+@runtime_checkable
+class RadioNode(VirtualNode, Protocol):
+    """A virtual node behind a radio."""
+
+    def radio(self, name: str, address: str) -> GattPeer:
+        """What the virtual air drives; ``name`` and ``address`` are those of the application.
+
+        The address is static random, as ``C0:…``.  A loader that has another one makes it of this.
+        """
+        ...
+
+
+def uart_node(node: VirtualNode) -> UartNode:
+    """The same node, to be put on a line.
+
+    Raises:
+        NotSupported: it has none.
+    """
+    if not isinstance(node, UartNode):
+        raise NotSupported("this virtual node has no line, it is behind a radio")
+    return node
+
+
+def radio_node(node: VirtualNode) -> RadioNode:
+    """The same node, to be put on the air.
+
+    Raises:
+        NotSupported: it has no radio.
+    """
+    if not isinstance(node, RadioNode):
+        raise NotSupported("this virtual node has no radio, it is on a line")
+    return node
 
 
 @dataclass(frozen=True, slots=True)

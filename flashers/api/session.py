@@ -7,6 +7,7 @@ cache, history and reports.
 import re
 from typing import Protocol
 
+from flashers.api.calling import Calling
 from flashers.api.data import Identity
 from flashers.api.words import ResetKind, Role
 from transports.gatt import GattLink
@@ -56,11 +57,26 @@ class Session(Protocol):
     async def connect(self, role: Role = Role.APP) -> GattLink:
         """The same for a node behind a radio: the connection to it in this role.
 
-        A connection that was lost, or leads to the node in another role, is made anew.
+        ``APP`` is found at the node's own address, ``LOADER`` as :meth:`will_call` said, else at the
+        same address, ``UNKNOWN`` is whichever is heard first.  A connection that was lost, or was
+        made to the node in another role, is made anew; its table is read each time.
 
         Raises:
             BadLink: the node is not behind a radio.
-            LinkError: it cannot be reached.
+            NodeUnreachable: it was not heard, or does not take us.
+            LinkError: the adapter is full, or does not work.
+        """
+        ...
+
+    async def will_call(self, role: Role, calling: Calling) -> None:
+        """Say how the node will be found in this role, before it is made to go there.
+
+        It is on the disk when this returns, and is what :meth:`connect` goes by, also in a later
+        life of the host.  Where the calling is not unique, this waits until no other node of the
+        adapter is called so.
+
+        Raises:
+            LinkBusy: another node of this adapter is in its loader, and stays there.
         """
         ...
 

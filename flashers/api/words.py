@@ -42,6 +42,8 @@ class EvidenceKind(StrEnum):
     """We read its flash."""
     REPORTED_HASH = "reported-hash"
     """The node named its image's digest."""
+    CHECKSUM = "checksum"
+    """The loader compared a checksum of what it took; which image that was it cannot tell."""
     VERSION = "version"
     """The node named a version."""
     ANNOUNCE = "announce"

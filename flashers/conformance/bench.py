@@ -1,46 +1,44 @@
-"""A node on a line in memory, and stories about it, told in virtual time."""
+"""A node on a line or a radio in memory, and stories about it, told in virtual time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from flashers.api import FirmwareImage, VirtualNode, VirtualSetup
+from flashers.api import FirmwareImage, VirtualSetup
 from flashers.conformance.lease import Lease
+from flashers.conformance.peers import Between
+from flashers.conformance.places import place_for
 from flashers.conformance.rules import Failure
 from flashers.conformance.subject import Subject, identity_of
 from transports.errors import TenderError
-from transports.links import UartPeer
 from transports.virtual.clock import run_virtual
-from transports.virtual.memory import MemoryLine
 
 T = TypeVar("T")
 
-LATENCY = 0.001
-"""Seconds that a byte is under way; with none at all, some orders of events could never be seen."""
-
 _LOOK_EVERY = 0.1
-
-Between = Callable[[VirtualNode], UartPeer]
-"""Puts something between the line and the node."""
 
 
 class Bench:
     """One node, and whoever gets a lease for it."""
 
     def __init__(
-        self, subject: Subject, *, faults: str = "", between: Between | None = None, blank: bool = False
+        self,
+        subject: Subject,
+        *,
+        cut: tuple[int, bool] | None = None,
+        between: Between | None = None,
+        blank: bool = False,
     ) -> None:
         self.subject = subject
         flash = {} if blank else {"app": subject.old_file}
         self.node = subject.plugin.virtual_node(
             VirtualSetup(subject.params, flash=flash, options=subject.node)
         )
-        peer: UartPeer = self.node if between is None else between(self.node)
-        self.line = MemoryLine(peer, latency=LATENCY, faults=faults)
+        self.place = place_for(self.node, subject.leads, between=between, cut=cut, pair=subject.pair)
 
     def lease(self) -> Lease:
         """The next session on this node, with a flasher of its own."""
-        return Lease(self.subject, self.line)
+        return Lease(self.subject, self.place)
 
     def runs(self, image: FirmwareImage) -> bool:
         """Whether the node really executes this image."""
@@ -60,7 +58,7 @@ def play(
     story: Callable[[Bench], Awaitable[T]],
     *,
     where: str = "",
-    faults: str = "",
+    cut: tuple[int, bool] | None = None,
     between: Between | None = None,
     blank: bool = False,
 ) -> T:
@@ -70,8 +68,8 @@ def play(
         subject: whose node it is.
         story: what happens.
         where: of many stories like it, which this is; told if it fails.
-        faults: of the line.
-        between: puts something between line and node, or in the node's place.
+        cut: where its link is cut, and whether on the way from the node.
+        between: puts something between link and node, or in the node's place.
         blank: the node has no firmware.
 
     Raises:
@@ -81,7 +79,7 @@ def play(
 
     async def told() -> T:
         try:
-            return await story(Bench(subject, faults=faults, between=between, blank=blank))
+            return await story(Bench(subject, cut=cut, between=between, blank=blank))
         except TenderError as error:
             raise Failure(f"{error.code} ends it: {error.message}") from error
 

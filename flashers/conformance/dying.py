@@ -58,19 +58,19 @@ def no_loss_of_power_leaves_a_node_without_firmware(subject: Subject) -> None:
 
 
 @TABLE.case()
-def the_link_may_be_cut_at_any_byte(subject: Subject) -> None:
-    """Towards the node, and towards the host."""
+def the_link_may_be_cut_anywhere(subject: Subject) -> None:
+    """At any byte of a line, at any packet of a radio; towards the node, and towards the host."""
 
     async def count(bench: Bench) -> tuple[int, int]:
         lease = bench.lease()
         await lease.arrive(subject.new)
-        return bench.line.line.down.carried, bench.line.line.up.carried
+        return bench.place.carried
 
     down, up = play(subject, count)
     for direction, carried in ("down", down), ("up", up):
-        for byte in spread(carried - 1, _LINK_CUTS):
-            where = f"the link is cut at byte {byte} of {carried} ({direction})"
-            play(subject, _disturbed, where=where, faults=f"cut-link@{byte};dir={direction}")
+        for at in spread(carried - 1, _LINK_CUTS):
+            where = f"the link is cut at {at} of {carried} ({direction})"
+            play(subject, _disturbed, where=where, cut=(at, direction == "up"))
 
 
 @TABLE.case()
@@ -81,12 +81,12 @@ def the_cable_may_be_pulled(subject: Subject) -> None:
         for name, verb in VERBS.items():
             lease = bench.lease()
             await lease.probe()
-            bench.line.unplug()
+            bench.place.unplug()
             with suppress(TenderError):
                 await verb(lease)
                 require(name not in {"transfer", "backup"}, f"{name} succeeds without a link")
             await lease.end()
-            bench.line.replug()
+            bench.place.replug()
         await bench.lease().bring(subject.new)
 
     play(subject, story, where="the cable is pulled")

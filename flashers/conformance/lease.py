@@ -26,11 +26,10 @@ from flashers.api import (
     Transfer,
 )
 from flashers.api.plain import dump, load
+from flashers.conformance.places import Place
 from flashers.conformance.rules import Failure, require
-from flashers.conformance.session import BenchSession
 from flashers.conformance.subject import Subject, identity_of
 from transports.errors import TenderError
-from transports.virtual.memory import MemoryLine
 
 T = TypeVar("T")
 
@@ -51,10 +50,10 @@ def through_text(value: T) -> T:
 class Lease:
     """A flasher at work, watched."""
 
-    def __init__(self, subject: Subject, line: MemoryLine) -> None:
+    def __init__(self, subject: Subject, place: Place) -> None:
         self.subject = subject
-        self.line = line
-        self.session = BenchSession(line.open)
+        self.place = place
+        self.session = place.session()
         self.flasher = self.subject.plugin.open(self.session, self.subject.params)
 
     async def probe(self, allowed: ProbeCost | None = None) -> Seen:
@@ -120,7 +119,7 @@ class Lease:
         await self.session.close()
         left = [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         require(not left, f"the flasher left tasks behind: {', '.join(left)}")
-        require(not self.line.held, "the flasher keeps the link open behind the session's back")
+        require(not self.place.held, "the flasher keeps the link open behind the session's back")
 
     # What a host does
 

@@ -3,13 +3,14 @@
 import tracemalloc
 from contextlib import suppress
 
-from flashers.api import Role, Seen, VirtualNode
+from flashers.api import Role, Seen
 from flashers.conformance.bench import Bench, play
 from flashers.conformance.lease import VERBS, Lease
-from flashers.conformance.peers import Babbler, Flood, Stranger
+from flashers.conformance.peers import babbling, flooding, strange
 from flashers.conformance.rules import Table, require
 from flashers.conformance.subject import Subject
 from transports.errors import TenderError
+from transports.links import Medium
 
 TABLE = Table()
 
@@ -40,10 +41,7 @@ def noise_on_the_line_does_no_harm(subject: Subject) -> None:
                             require(true, f"it was made believe that {image.firmware} runs")
             await lease.end()
 
-        def between(node: VirtualNode, seed: int = seed, share: float = share) -> Babbler:
-            return Babbler(node, seed, share)
-
-        play(subject, story, where=f"noise, seed {seed}", between=between)
+        play(subject, story, where=f"noise, seed {seed}", between=babbling(seed, share))
 
 
 @TABLE.case()
@@ -61,11 +59,7 @@ def a_stranger_is_not_taken_for_a_node(subject: Subject) -> None:
                     require(not proved, f"after {name} a stranger's word is evidence: {proved}")
                 await lease.end()
 
-        def between(node: VirtualNode, seed: int = seed) -> Stranger:
-            del node
-            return Stranger(seed)
-
-        play(subject, story, where=f"a stranger answers, seed {seed}", between=between)
+        play(subject, story, where=f"a stranger answers, seed {seed}", between=strange(seed))
 
 
 @TABLE.case()
@@ -87,7 +81,7 @@ def every_verb_ends_by_name_or_well(subject: Subject) -> None:
     play(subject, story)
 
 
-@TABLE.case()
+@TABLE.case(only=Medium.UART)
 def a_flood_does_not_fill_the_memory(subject: Subject) -> None:
     """A node that never stops talking, without one line in it."""
 
@@ -99,15 +93,11 @@ def a_flood_does_not_fill_the_memory(subject: Subject) -> None:
             await lease.transfer(subject.new)
         await lease.end()
 
-    def between(node: VirtualNode) -> Flood:
-        del node
-        return Flood(_FLOOD)
-
     play(subject, lambda bench: bench.lease().probe())  # what is imported late is no part of it
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        play(subject, story, where="a flood of bytes", between=between)
+        play(subject, story, where="a flood of bytes", between=flooding(_FLOOD))
         held = tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()

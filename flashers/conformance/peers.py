@@ -1,16 +1,71 @@
-"""What stands between a line and its node in cases about noise: babblers, liars, floods."""
+"""What stands between a link and its node in cases about noise: babblers, liars, floods."""
 
 import asyncio
 import random
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from flashers.api import VirtualNode
-from transports.links import Transmit
+from flashers.api import NotSupported, UartNode
+from flashers.conformance.strange_air import AirBabbler, AirStranger
+from transports.gatt import GattPeer
+from transports.links import Transmit, UartPeer
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """How something gets between a node and its link, of either kind; None where there is no such thing."""
+
+    line: Callable[[UartNode], UartPeer]
+    air: Callable[[GattPeer], GattPeer] | None = None
+
+
+def on_line(node: UartNode, between: Between | None) -> UartPeer:
+    """The far end of a line."""
+    return node if between is None else between.line(node)
+
+
+def on_air(peer: GattPeer, between: Between | None) -> GattPeer:
+    """The far end of a radio link.
+
+    Raises:
+        NotSupported: what should get between does that on lines only.
+    """
+    if between is None:
+        return peer
+    if between.air is None:
+        raise NotSupported("nothing of the kind gets between a radio and a node")
+    return between.air(peer)
+
+
+def babbling(seed: int, share: float) -> Between:
+    """Random bytes between the node's own."""
+    return Between(lambda node: Babbler(node, seed, share), lambda peer: AirBabbler(peer, seed, share))
+
+
+def strange(seed: int) -> Between:
+    """No node, but somebody who answers with anything."""
+
+    def stranger(node: UartNode) -> UartPeer:
+        del node
+        return Stranger(seed)
+
+    return Between(stranger, lambda peer: AirStranger(peer, seed))
+
+
+def flooding(size: int) -> Between:
+    """Somebody who does not stop talking, on a line."""
+
+    def flood(node: UartNode) -> UartPeer:
+        del node
+        return Flood(size)
+
+    return Between(flood)
 
 
 class Babbler:
     """Lets everything pass, and adds random bytes to what the node says."""
 
-    def __init__(self, node: VirtualNode, seed: int, share: float) -> None:
+    def __init__(self, node: UartNode, seed: int, share: float) -> None:
         self._node = node
         self._chance = random.Random(seed)
         self._share = share

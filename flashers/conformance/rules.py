@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from transports.links import Medium
+
 if TYPE_CHECKING:
     from flashers.api import Declaration
     from flashers.conformance.subject import Subject
@@ -41,6 +43,8 @@ class Case:
     name: str
     check: Check
     applies: Applies = always
+    only: Medium | None = None
+    """The one kind of link that it is about."""
 
     @property
     def sentence(self) -> str:
@@ -54,11 +58,11 @@ class Table:
     def __init__(self) -> None:
         self.cases: list[Case] = []
 
-    def case(self, applies: Applies = always) -> Callable[[Check], Check]:
+    def case(self, applies: Applies = always, only: Medium | None = None) -> Callable[[Check], Check]:
         """Add the decorated function; its name is the case's."""
 
         def add(check: Check) -> Check:
-            self.cases.append(Case(check.__name__, check, applies))
+            self.cases.append(Case(check.__name__, check, applies, only))
             return check
 
         return add

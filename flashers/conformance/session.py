@@ -8,7 +8,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 
-from flashers.api import Identity, ResetKind, Role
+from flashers.api import Calling, Identity, ResetKind, Role
 from transports.console import Console as Lines
 from transports.errors import BadLink, LinesUnsupported, LinkError
 from transports.gatt import GattLink
@@ -18,23 +18,31 @@ from transports.tap import TappedLink
 PULSE = 0.05
 """Seconds for which a modem line is dropped."""
 
+Radio = Callable[[tuple[Calling, ...]], Awaitable[GattLink]]
+"""Connects to whichever node is heard first that one of these fits; raises as ``Session.connect``."""
+
 
 class BenchSession:
     """A :class:`flashers.api.Session` over whatever ``open_link`` opens.
 
     ``reports`` are the progress as it was told, ``bytes_sent`` the image's bytes on the
-    link, ``identities`` and ``notes`` what was expected and noted.
+    link, ``identities`` and ``notes`` what was expected and noted.  For a node behind a
+    radio ``radio`` connects, and ``address`` is the node's own; ``callings`` are how it said
+    it would be found, which a host keeps: hand them to the next session as a host does.
     """
 
     def __init__(
         self,
-        open_link: Callable[[], Awaitable[ByteLink]],
+        open_link: Callable[[], Awaitable[ByteLink]] | None = None,
         *,
         node: str = "node-1",
-        radio: Callable[[], Awaitable[GattLink]] | None = None,
+        radio: Radio | None = None,
+        address: str | None = None,
+        callings: dict[Role, Calling] | None = None,
     ) -> None:
         self.node = node
-        self.address: str | None = None
+        self.address = address
+        self.callings = callings if callings is not None else {}
         self.opens = 0
         self.resets: list[ResetKind] = []
         self.reports: list[tuple[int, int]] = []
@@ -47,6 +55,7 @@ class BenchSession:
         self._link: TappedLink | None = None
         self._radio = radio
         self._gatt: GattLink | None = None
+        self._role = Role.APP
 
     @property
     def medium(self) -> Medium:
@@ -55,14 +64,27 @@ class BenchSession:
 
     async def connect(self, role: Role = Role.APP) -> GattLink:
         """As in the contract."""
-        del role
         if self._radio is None:
             raise BadLink(f"{self.node} is not behind a radio")
-        if self._gatt is None or self._gatt.lost:
+        if self._gatt is None or self._gatt.lost or not self._leads_to(role):
             await self._hang_up()
             self.opens += 1
-            self._gatt = await self._radio()
+            self._gatt = await self._radio(self._calls(role))
+            self._role = role
         return self._gatt
+
+    def _leads_to(self, role: Role) -> bool:
+        return role in (self._role, Role.UNKNOWN) or self._calls(role) == self._calls(self._role)
+
+    def _calls(self, role: Role) -> tuple[Calling, ...]:
+        own = Calling(address=self.address)
+        if role is Role.UNKNOWN:
+            return (self.callings.get(Role.APP, own), *self.callings.values())
+        return (self.callings.get(role, own),)
+
+    async def will_call(self, role: Role, calling: Calling) -> None:
+        """As in the contract; nobody else is on this bench."""
+        self.callings[role] = calling
 
     async def _hang_up(self) -> None:
         link, self._gatt = self._gatt, None
@@ -81,6 +103,8 @@ class BenchSession:
                 await self._link.link.write(b"")
             except LinkError:
                 await self.close()
+        if self._open_link is None:
+            raise BadLink(f"{self.node} is not on a line")
         if self._link is None:
             self.opens += 1
             self._link = TappedLink(await self._open_link(), console=self.console)

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from flashers.api import BadImage, Component, Declaration, Digest, FirmwareImage, FlasherPlugin, Params
 from flashers.conformance.rules import Failure
 from flashers.sim import Behaviour, SimApp
+from transports.links import Medium
 
 GROUP = "tender.flashers"
 """The entry points by which plugins are found."""
@@ -41,6 +42,8 @@ class Subject:
         patience: seconds in which each verb must have ended, whatever the node does.
         silence: seconds in which a probe must know that nobody answers.
         unframed: formats in which any bytes are an image, so that a part is not recognised.
+        medium: what leads to the nodes; a line where that is declared, else a radio.
+        pair: the nodes are paired with, where a radio leads to them.
     """
 
     plugin: FlasherPlugin
@@ -51,6 +54,15 @@ class Subject:
     patience: float = 600.0
     silence: float = 60.0
     unframed: frozenset[str] = frozenset({"raw"})
+    medium: Medium | None = None
+    pair: bool = False
+
+    @cached_property
+    def leads(self) -> Medium:
+        """What leads to the nodes."""
+        if self.medium is not None:
+            return self.medium
+        return Medium.UART if Medium.UART in self.declared.media else Medium.BLE
 
     @cached_property
     def declared(self) -> Declaration:

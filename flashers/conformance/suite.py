@@ -46,7 +46,8 @@ def subject_of(
 def cases_for(subject: Subject) -> list[Case]:
     """The cases that hold for what this subject declares."""
     said = subject.declared
-    return [case for case in CASES if case.applies(said)]
+    leads = subject.leads
+    return [case for case in CASES if case.applies(said) and case.only in (None, leads)]
 
 
 def judge(subject: Subject) -> Iterator[Verdict]:

@@ -45,7 +45,7 @@ def _describe(params: SmpParams) -> Describe:
 
 PLUGIN = FlasherPlugin(
     name="mcuboot_smp",
-    summary="MCUboot images over MCUmgr (SMP on a console), in every mode of MCUboot",
+    summary="MCUboot images over MCUmgr (SMP on a console or over BLE), in every mode of MCUboot",
     params=SmpParams,
     declare=declare,
     parse=parse,

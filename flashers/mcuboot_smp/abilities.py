@@ -97,7 +97,9 @@ def _buffers(said: Mapping[str, Any], params: SmpParams) -> Buffers:
 
 
 async def _asked(requests: Requests, command: OsCommand, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    patience = min(_REPLY_TIMEOUT, requests.params.reply_timeout)
+    patience = requests.params.reply_timeout
+    if not requests.wire.reconnects:  # where silence may be a link that fades, it is waited for
+        patience = min(_REPLY_TIMEOUT, patience)
     what = command.name.lower()
     try:
         return await requests.ask(Op.READ, Group.OS, command, body, reply_timeout=patience, what=what)

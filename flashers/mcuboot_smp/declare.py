@@ -36,7 +36,8 @@ def declare(params: SmpParams) -> Declaration:
     transfer = {EvidenceKind.COMPUTED_HASH, EvidenceKind.REPORTED_HASH}
     transfer |= {EvidenceKind.VERSION} if recovery else set()
     return Declaration(
-        media=frozenset({Medium.UART}),
+        # MCUboot's serial recovery has a UART alone; the application's server is met on both.
+        media=frozenset({Medium.UART} if recovery else {Medium.UART, Medium.BLE}),
         components=frozenset({ComponentKind.FIRMWARE}),
         rollback=_ROLLBACK[params.mode],
         transfer_evidence=frozenset(transfer),
@@ -46,7 +47,7 @@ def declare(params: SmpParams) -> Declaration:
         initiative=Initiative.PUSH,
         probe_cost=ProbeCost.NONE,
         exposure=Exposure.WINDOW if recovery else Exposure.NONE,
-        in_loader="The same link; its answers say that MCUboot's serial recovery gives them.",
+        in_loader="The same link and address; over a UART its answers say that serial recovery gives them.",
         formats=frozenset({"mcuboot"}),
         trial_boot=params.mode.trial,
         bytes_per_second=6000.0,

@@ -1,4 +1,4 @@
-"""A recording of an SMP console as a person reads it: one line a message, the node's own words between them.
+"""A recording of SMP as a person reads it: one line a message, and on a console the node's own words between.
 
 Nothing here answers or decides; it reads what passed, from wherever the recording
 begins.  Of an image's bytes only the number is told.
@@ -9,8 +9,13 @@ from collections.abc import Mapping
 from flashers.api import Describe, LinkFrame
 from flashers.mcuboot_smp.codec import ConsoleDecoder, Group, ImageCommand, Message, Op, OsCommand, said_no
 from flashers.mcuboot_smp.codec.console import FIRST, NEXT
+from flashers.mcuboot_smp.codec.messages import HEADER
+from flashers.mcuboot_smp.codec.stream import PacketDecoder
 from flashers.mcuboot_smp.params import SmpParams
 
+_MAP = 0xA0
+"""Major type 5 in the first byte (RFC 8949, 3.1)."""
+_LAST_GROUP, _LARGEST = 1024, 16 * 1024
 _TEXT = 100
 """Characters that are told of a text or of a console's line."""
 _ITEMS = 8
@@ -31,9 +36,16 @@ def describer(params: SmpParams) -> Describe:
 class _Listener:
     def __init__(self) -> None:
         self._decoders = {True: ConsoleDecoder(), False: ConsoleDecoder()}
+        self._values: dict[bool, PacketDecoder] | None = None
         self._unfinished = b""
 
     def describe(self, frame: LinkFrame) -> tuple[str, ...]:
+        if self._values is None and _begins_a_packet(frame.data):
+            self._values = {True: PacketDecoder(), False: PacketDecoder()}  # values over GATT, no console
+        if self._values is not None:
+            if _begins_a_packet(frame.data):
+                self._values[frame.down].forget()  # what was not finished was lost with its connection
+            return tuple(_line(message) for message in self._values[frame.down].receive_data(frame.data))
         said = [_line(message) for message in self._decoders[frame.down].receive_data(frame.data)]
         return (*said, *(() if frame.down else self._console(frame.data)))
 
@@ -42,6 +54,15 @@ class _Listener:
         lines = (self._unfinished + data).split(b"\n")
         self._unfinished = lines.pop()[-1024:]
         return [f"console {_text(line)}" for line in lines if line.strip() and not _is_ours(line)]
+
+
+def _begins_a_packet(data: bytes) -> bool:
+    """Whether a value begins with a whole SMP header and a CBOR map, as no console's text does."""
+    if len(data) <= HEADER.size:
+        return False
+    first, flags, length, group, _, _ = HEADER.unpack_from(data)
+    known = first & 7 in set(Op) and first >> 3 <= 1 and not flags and group <= _LAST_GROUP
+    return bool(known and 0 < length <= _LARGEST and data[HEADER.size] & 0xE0 == _MAP)
 
 
 def _is_ours(line: bytes) -> bool:

@@ -21,6 +21,8 @@ _FIRST_OVERHEAD = 61
 _IMAGE_OVERHEAD = 7
 _OVERHEAD = 19
 """CBOR of a later request beside its data."""
+_WORTH_A_PACKET = 8
+"""A rest that is less than this part of a message is not worth a packet of its own."""
 _LEAST_DATA = 32
 """A first piece shorter than an image's header is refused."""
 
@@ -45,6 +47,7 @@ class Pieces:
         small = wire.small
         least = HEADER.size + _FIRST_OVERHEAD + _IMAGE_OVERHEAD + _LEAST_DATA
         self.large = small if buffers.size is None else max(buffers.size - wire.framing, least)
+        self.large = max(least, whole_packets(self.large, wire.packet))
         self.small = min(small, self.large)
         self.largest = self.large
 
@@ -68,6 +71,19 @@ class Pieces:
         if start + room >= self.total:
             return self.total
         return start + (room - room % self._alignment if room > self._alignment else room)
+
+
+def whole_packets(size: int, packet: int | None) -> int:
+    """The size of messages to use where ``size`` is allowed: no packet for a few bytes more.
+
+    On a radio every packet has its turn, however few bytes are in it.  So what is beyond the last
+    full one is left out, unless that is a good part of the message: where the window is what
+    holds the transfer up, larger messages are worth a packet that is not full.
+    """
+    if packet is None or size <= packet:
+        return size
+    rest = size % packet
+    return size - rest if rest * _WORTH_A_PACKET < size else size
 
 
 def cbor_head(major: int, number: int) -> bytes:

@@ -97,7 +97,7 @@ class Requests:
         """
         request = Message(op, group, command, self.next_sequence(), body or {})
         packet = encode_packet(request)
-        silences = refusals = 0
+        silences = refusals = losses = 0
         while silences < tries:
             try:
                 await self.send(packet)
@@ -105,6 +105,9 @@ class Requests:
             except LinkLost:
                 if not self.wire.reconnects:
                     raise
+                losses += 1
+                if tries > 1 and losses < TRIES:
+                    continue  # whoever is connected to anew is asked as if for the first time
                 answer = None
             if answer is None:
                 silences += 1

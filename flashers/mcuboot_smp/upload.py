@@ -6,9 +6,12 @@ interrupted in this very upload answers with the offset where it stopped, any ot
 begins anew.  Every answer names the offset that the node wants next, and that is
 what it gets.
 
-A UART keeps the order, so an answer also says that whatever was sent before its
+Every link keeps the order, so an answer also says that whatever was sent before its
 request has been read or lost.  That is how a loss is noticed at the next answer,
 without waiting for a timer.
+
+A radio loses nothing while it is connected, and everything that is under way when it is
+not any more.  Then the node is connected to again and asked to go on, in the same transfer.
 """
 
 import asyncio
@@ -22,6 +25,7 @@ from flashers.mcuboot_smp.errors import transfer_refused
 from flashers.mcuboot_smp.pieces import Buffers, Pieces
 from flashers.mcuboot_smp.requests import Requests
 from flashers.mcuboot_smp.window import Window
+from transports.errors import LinkLost
 
 _RESTARTS = 3
 """Times that a node may forget the whole upload before the transfer is given up."""
@@ -29,6 +33,10 @@ _SMALL_AFTER = 3
 """Unanswered sendings of a large message after which small ones are tried."""
 _SHORTEST_RESEND = 0.2
 """Seconds; a node may pause for an erase now and then."""
+_RECONNECTS = 5
+"""Connections to a node behind a radio that may be lost one after the other without any headway."""
+_RENEW_AFTER = 2
+"""Unanswered sendings after which a connection is ended, since its server may have lost the thread."""
 _IDLE_ANSWERS = 500
 """Answers without headway after which it is no use going on, however quickly they come."""
 _ANSWER = (Op.WRITE_ANSWER, Group.IMAGE, ImageCommand.UPLOAD)
@@ -63,7 +71,7 @@ class Upload:
 
     def __init__(self, requests: Requests, data: bytes, image: int, buffers: Buffers) -> None:
         self.requests = requests
-        self.window = Window((buffers.count or 2) - 1)
+        self.window = Window((buffers.count or 2) - 1, lossless=requests.wire.reconnects)
         self._pieces = Pieces(data, image, buffers, requests.params, requests.wire)
         self._total = len(data)
         self._proved = self._pieces.large == self._pieces.small
@@ -74,6 +82,7 @@ class Upload:
         self._restarts = 0
         self._unanswered = 0
         self._idle = 0
+        self._disconnects = 0
         self._round_trip: float | None = None
         self._deviation = 0.0
         self._headway = 0.0
@@ -90,15 +99,27 @@ class Upload:
         """
         self._headway = self._loop.time()
         while True:
-            await self._fill()
-            ended = self._judge(await self.requests.receive(self._deadline()))
-            if ended is not None:
-                return ended
-            now = self._loop.time()
-            if self._waiting and now >= self._deadline():
-                await self._resend(now)
+            try:
+                await self._fill()
+                ended = self._judge(await self.requests.receive(self._deadline()))
+                if ended is not None:
+                    return ended
+                now = self._loop.time()
+                if self._waiting and now >= self._deadline():
+                    await self._resend(now)
+            except LinkLost:
+                if not self._may_reconnect():
+                    raise
+                now = self._loop.time()
             if now - self._headway > self.requests.params.stall_timeout or self._idle > _IDLE_ANSWERS:
                 raise self._stalled()
+
+    def _may_reconnect(self) -> bool:
+        """Go on from what the node has acknowledged; it says by itself where it really stands."""
+        self._waiting.clear()
+        self._next = self._taken
+        self._disconnects += 1
+        return self.requests.wire.reconnects and self._disconnects <= _RECONNECTS
 
     # Sending
 
@@ -121,6 +142,8 @@ class Upload:
 
     async def _send(self, sent: _Sent) -> None:
         await self.requests.send(sent.packet)
+        if self.requests.wire.reconnects:
+            sent.at = self._loop.time()  # the node may have been connected to first
         self.requests.session.sent(sent.end - sent.start)
 
     async def _resend(self, now: float) -> None:
@@ -130,6 +153,8 @@ class Upload:
         start = self._taken if self._waiting[0].stale else self._waiting[0].start
         same = [sent for sent in self._waiting if sent.start == start and not sent.stale]
         self._waiting.clear()
+        if self.requests.wire.reconnects and self._unanswered >= _RENEW_AFTER:
+            await self.requests.wire.renew()
         if not same:
             self._next = start
             return
@@ -148,8 +173,11 @@ class Upload:
             return self._loop.time()
         patience = self.requests.params.reply_timeout
         if self._round_trip is not None and self._waiting[0].start:
-            usual = self._round_trip + 4 * self._deviation
-            patience = min(patience, max(_SHORTEST_RESEND, 2 * usual))
+            usual = 2 * (self._round_trip + 4 * self._deviation)
+            if self.requests.wire.reconnects:
+                patience = max(patience, usual)  # it is late, not lost, and again would be one too many
+            else:
+                patience = min(patience, max(_SHORTEST_RESEND, usual))
         return self._waiting[0].at + patience * float(2 ** min(self._unanswered, 4))
 
     # Judging answers
@@ -197,7 +225,8 @@ class Upload:
             return self._forgotten(offset)
         self._measure(sent)
         if offset > self._taken:
-            self._taken, self._headway, self._idle = offset, self._loop.time(), 0
+            self._taken, self._headway = offset, self._loop.time()
+            self._idle = self._disconnects = 0
             self.requests.session.progress(offset, self._total)
         else:
             self._idle += 1

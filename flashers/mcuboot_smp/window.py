@@ -6,7 +6,8 @@ lose what arrives while they write their flash, and on them every overlap costs.
 So the window starts at one, grows while answers come, and shrinks at a loss.
 What a loss right after growing teaches is remembered for that size: it is tried
 again only after four times as many answers, so that even a node that loses every
-overlap is slowed by one or two per cent.
+overlap is slowed by one or two per cent.  Where the link itself loses nothing, each answer
+is enough to try one more.
 """
 
 _FACTOR = 4
@@ -16,13 +17,16 @@ _LONGEST_PATIENCE = 4096
 
 
 class Window:
-    """Decides how many requests may be unanswered; ``limit`` is the most that the node can hold."""
+    """Decides how many requests may be unanswered.
 
-    def __init__(self, limit: int) -> None:
+    ``limit`` is the most that the node can hold, ``lossless`` what the link is as long as it lives.
+    """
+
+    def __init__(self, limit: int, *, lossless: bool = False) -> None:
         self.limit = max(1, limit)
         self.size = 1
         self._streak = 0
-        self._patience = [2 * size for size in range(self.limit + 1)]
+        self._patience = [1 if lossless else 2 * size for size in range(self.limit + 1)]
         """Answers in a row, at each size, before one more is tried."""
 
     def answered(self) -> None:

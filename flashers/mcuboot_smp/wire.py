@@ -17,7 +17,7 @@ from transports.links import Medium
 
 SERVICE = "8d53dc1d-1db7-4cd3-868b-8a527460aa84"
 """The SMP service, and below its one characteristic (Zephyr, "SMP over Bluetooth LE")."""
-CHARACTERISTIC = "da2e7828-fbce-4e01-ae9e-260174997c48"
+CHARACTERISTIC = "da2e7828-fbce-4e01-ae9e-261174997c48"
 
 CONSOLE_FRAMING = 4
 """Bytes of a node's buffer that the console's length and checksum take."""
@@ -31,7 +31,15 @@ class Wire(Protocol):
     framing: int
     """Bytes of a node's buffer that are not the message's."""
     reconnects: bool
-    """A lost link is no more than silence: the node is simply connected to again."""
+    """A lost link is no more than silence: the node is simply connected to again.
+
+    As long as it lives, though, nothing on it is lost: only a server without a buffer drops anything.
+    """
+
+    @property
+    def packet(self) -> int | None:
+        """Bytes of a message that travel as one, if there is such a measure: best are multiples of it."""
+        ...
 
     @property
     def small(self) -> int:
@@ -46,12 +54,17 @@ class Wire(Protocol):
         """Wait for something, and give the messages that it completes, maybe none.  Raises LinkError."""
         ...
 
+    async def renew(self) -> None:
+        """Forget what had begun, on both sides, as far as the medium has a way to say so."""
+        ...
+
 
 class ConsoleWire:
     """A UART that also carries a console."""
 
     framing = CONSOLE_FRAMING
     reconnects = False
+    packet = None
 
     def __init__(self, session: Session, params: SmpParams) -> None:
         self._session = session
@@ -73,6 +86,9 @@ class ConsoleWire:
         link = await self._session.open()
         return self._decoder.receive_data(await link.read())
 
+    async def renew(self) -> None:
+        """A console has no other state than its lines, which begin by themselves."""
+
 
 class GattWire:
     """The SMP service of a node behind a radio."""
@@ -86,6 +102,11 @@ class GattWire:
         self._link: GattLink | None = None
         self._room = 20
         self._sending = asyncio.Lock()
+
+    @property
+    def packet(self) -> int | None:
+        """One write: a message of one byte more takes another one, and its turn on the air."""
+        return self._room
 
     @property
     def small(self) -> int:
@@ -105,12 +126,18 @@ class GattWire:
         _, value = await link.heard()
         return self._decoder.receive_data(value)
 
+    async def renew(self) -> None:
+        """Hang up: a server that lost a part of a message waits for the rest of it until then."""
+        if self._link is not None:
+            await self._link.aclose()
+
     async def _connected(self) -> GattLink:
-        try:
-            link = await self._session.connect()
-        except NodeUnreachable as gone:
-            raise NodeSilent(gone.message) from gone  # on a radio that is what silence is
+        link = await self._connection()
         if link is not self._link:
+            if not link.has(CHARACTERISTIC):
+                # Of a table that is read while a node starts, or by a busy system, some may be lacking.
+                await link.aclose()
+                link = await self._connection()
             if not link.has(CHARACTERISTIC):
                 raise NotSupported("the node has no SMP service")
             self._decoder.forget()
@@ -118,6 +145,12 @@ class GattWire:
             await link.subscribe(CHARACTERISTIC)
             self._link = link
         return link
+
+    async def _connection(self) -> GattLink:
+        try:
+            return await self._session.connect()
+        except NodeUnreachable as gone:
+            raise NodeSilent(gone.message) from gone  # on a radio that is what silence is
 
 
 def wire_of(session: Session, params: SmpParams) -> Wire:

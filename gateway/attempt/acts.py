@@ -50,14 +50,17 @@ class Acts:
             case Transfer(component=component, back=back):
                 return await self._transfer(self._ledger.part(component), step, back=back)
             case Activate(components=components, back=back):
+                self._session.restarting()
                 return await self._activate(components, back=back)
             case CheckHealth():
                 return await self._check(step, seen)
             case Confirm(component=component):
                 return await self._confirm(self._ledger.part(component), seen)
             case Revert():
+                self._session.restarting()
                 return await self._flasher.rollback(verbs.Revert(self._components))
             case Restart():
+                self._session.restarting()
                 if self._around.restart is not None:
                     await self._around.restart(self._ledger.record, self._session)
                 else:

@@ -175,7 +175,7 @@ def _through_slots(record: Record, observed: Observation) -> Step:
     for part in open_parts:
         if facts.holds_want(record, part, seen) or facts.staged(record, part, seen):
             continue
-        if record.activations and not record.tried and not stranded:
+        if record.rules.keeps_staged and record.activations and not record.tried and not stranded:
             # It was there when it was activated, and now the slot is empty.
             return TurnBack(_WENT_SILENT if record.resets else _REJECTED)
         if _was_taken_back(record) and not stranded:
@@ -397,8 +397,8 @@ _ON_TRIAL = Trouble(
 _CANCEL_ASKED = Trouble("cancelled", "The attempt was asked to end.", "")
 _BOOT_NOT_PROVABLE = Trouble(
     "boot-not-provable",
-    "The bytes were read back and are right; such a node has no way to say that it runs.",
-    "Give the profile a boot line, or accept read-back with `--accept readback`.",
+    "The bytes are proved to be there; such a node has no way to say that they run.",
+    "Say in the profile how it tells what it runs, or accept the bytes with `--accept readback`.",
 )
 _EVIDENCE_TOO_WEAK = Trouble(
     "evidence-too-weak",

@@ -56,6 +56,8 @@ async def identify(
     found = session.identity or seen.identity
     if found is None and rule is not None and can_say:
         found = await _ask(session, flasher, rule, keeper)
+    if found is None:
+        found = session.by_address
     await keeper.met(session.node, found, must=can_say and not touched)
     session.identified = True
 

@@ -35,6 +35,8 @@ class Surroundings:
     """Who hears the node's own data."""
     restart: Callable[[Record, HostSession], Awaitable[None]] | None = None
     """Restarts a node that fell silent by its ladder; without it that is the profile's ``reset``."""
+    may_wait: bool = False
+    """Whether a node behind a radio that is not heard may be waited for, with nothing held meanwhile."""
     held: Callable[[], bool] = lambda: False
     """Whether a node that is untouched stays so, because nothing new is to be begun."""
 

@@ -10,8 +10,10 @@ import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from flashers.api import Console, Identity, IdentityChanged, ResetKind, Role
+from flashers.api import Calling, Console, Identity, IdentityChanged, ResetKind, Role, Strength
+from gateway.attempt.radio import Radio, WatchedGatt
 from gateway.attempt.watched import WatchedLink
+from transports.ble.errors import NodeNotHeard
 from transports.console import Console as Lines
 from transports.counters import LinkCounters
 from transports.errors import BadLink, LinesUnsupported, LinkError
@@ -23,6 +25,8 @@ from transports.tap import TappedLink
 Opener = Callable[[LinkSpec], Awaitable[ByteLink]]
 """How a link is opened; the service's is :func:`transports.open.open_link`."""
 
+_CONNECT_TICK_S, _CONNECT_TICKS = 20.0, 30
+"""For so long, together, connecting is no stall: an adapter connects to one node at a time."""
 _RESET_PULSE_S = 0.05
 """How long a line is held for a reset; common auto-reset circuits need a few milliseconds."""
 
@@ -39,6 +43,7 @@ class HostSession:
         identity: Identity | None = None,
         progress: Callable[[int, int], None] | None = None,
         counters: LinkCounters | None = None,
+        radio: Radio | None = None,
     ) -> None:
         self._node = node
         self._spec = spec
@@ -49,11 +54,16 @@ class HostSession:
         self._loop = asyncio.get_running_loop()
         self._watched: WatchedLink | None = None
         self._link: TappedLink | None = None
+        self._radio = radio
+        self._gatt: WatchedGatt | None = None
+        self._made_for = Role.UNKNOWN
         self._lines = Lines()
         self.recorder = FlightRecorder()
         self.identity: Identity | None = None
         self.identified = False
         """Whether it was made sure, since the link was opened, that it is the node that is meant."""
+        self.unheard = False
+        """Whether the node was not to be heard when it was to be connected to last."""
         self.bytes_sent = 0
         self.done = 0
         self.total = 0
@@ -70,14 +80,77 @@ class HostSession:
         return self._spec.address
 
     @property
+    def by_address(self) -> Identity | None:
+        """Who a node on the air is by the address that it answered at, or by its bond; None for a line."""
+        if self._radio is None or self._spec.address is None:
+            return None
+        return Identity(
+            self._spec.address.upper(), Strength.BONDED if self._radio.bonded else Strength.ADDRESS
+        )
+
+    @property
     def medium(self) -> Medium:
         """What kind of link leads to the node."""
         return self._spec.medium
 
     async def connect(self, role: Role = Role.APP) -> GattLink:
-        """Links of bytes are all that this host opens."""
-        del role
-        raise BadLink(f"{self._spec} does not lead to a node behind a radio")
+        """The connection to the node in this role; made anew if it was lost, or leads elsewhere."""
+        radio = self._on_the_air()
+        if self._gatt is not None and (self._gatt.lost or not radio.same(self._made_for, role)):
+            await self._hang_up()
+        if self._gatt is None:
+            self.identified = False
+            link = await self._connected(radio, role)
+            self._gatt = WatchedGatt(link, self._alive, self._counters, self.recorder)
+            self._made_for = role
+            self.note(f"connected to {link.address} ({role})")
+        return self._gatt
+
+    async def will_call(self, role: Role, calling: Calling) -> None:
+        """The host keeps it, and goes by it from now on."""
+        await self._on_the_air().will_call(role, calling)
+        self.note(f"in its {role} it will be {calling}")
+
+    def restarting(self) -> None:
+        """The node is about to start something: what is known of its table ends with that."""
+        if self._radio is not None:
+            self._radio.restarting()
+
+    def _on_the_air(self) -> Radio:
+        if self._radio is None:
+            raise BadLink(f"{self._spec} does not lead to a node behind a radio")
+        return self._radio
+
+    async def _connected(self, radio: Radio, role: Role) -> GattLink:
+        """Connecting takes its own time, and may have to wait for that of others: that is no stall."""
+        work = asyncio.ensure_future(radio.connect(role))
+        try:
+            for _ in range(_CONNECT_TICKS):
+                self._alive()
+                await asyncio.wait({work}, timeout=_CONNECT_TICK_S)
+                if work.done():
+                    break
+            link = await work
+        except LinkError as error:
+            self.unheard = isinstance(error, NodeNotHeard)
+            self._counters.failed(error)
+            raise
+        except asyncio.CancelledError:
+            work.cancel()
+            await asyncio.wait({work})
+            if not work.cancelled() and work.exception() is None:
+                await work.result().aclose()
+            raise
+        self._counters.opened()
+        self.unheard = False
+        self._alive()
+        return link
+
+    async def _hang_up(self) -> None:
+        link, self._gatt = self._gatt, None
+        if link is not None:
+            self._counters.closed()
+            await link.aclose()
 
     async def open(self, role: Role = Role.APP) -> ByteLink:
         """The tapped link; opened anew if it was lost."""
@@ -101,6 +174,7 @@ class HostSession:
             link, self._link = self._link, None
             self._counters.closed()
             await link.aclose()
+        await self._hang_up()
 
     async def _opened(self) -> ByteLink:
         try:
@@ -125,6 +199,9 @@ class HostSession:
     async def reset(self, kind: ResetKind) -> None:
         """Restart the node by the port's lines, or by opening the port again."""
         self._counters.reset()
+        if self._radio is not None:
+            await self._hang_up()  # a radio has no lines, and a node is not restarted by a connection
+            return
         if kind is not ResetKind.NONE:
             link = await self.open()
             with suppress(LinesUnsupported):
@@ -136,7 +213,7 @@ class HostSession:
 
     async def restarts(self, kind: ResetKind) -> bool:
         """Restart the node by the port's lines; False where they cannot be driven, and nothing was done."""
-        if kind is ResetKind.NONE:
+        if kind is ResetKind.NONE or self._radio is not None:
             return False
         link = await self.open()
         try:

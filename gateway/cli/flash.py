@@ -35,7 +35,11 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("image", type=Path, help="the firmware file; giving it here is your word for it")
     parser.add_argument("--profile", required=True, metavar="P", help="a profile's name, or its .toml file")
     parser.add_argument(
-        "--link", required=True, metavar="L", help="uart:/dev/ttyUSB0?baud=115200, socket://…, rfc2217://…"
+        "--link",
+        required=True,
+        metavar="L",
+        help="uart:/dev/ttyUSB0?baud=115200, socket://…, rfc2217://…, ble:ADAPTER#C0:FF:EE:00:00:01 (ADAPTER "
+        "is its own address, or unix:/path of a controller as `tender virtual air` has them)",
     )
     parser.add_argument("--known-good", type=Path, metavar="IMAGE", help="what to go back to if it fails")
     parser.add_argument(

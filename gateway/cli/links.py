@@ -88,7 +88,7 @@ def _links(arguments: argparse.Namespace) -> int:
         (
             (
                 link["name"],
-                {True: "there", False: "GONE", None: "-"}[link["exists"]],
+                _there(link),
                 _holder(link["holder"]),
                 _nodes(link),
                 text.size(link["traffic"]["bytes_up"]),
@@ -147,8 +147,8 @@ def _show(link: dict[str, Any]) -> None:
         ("link", link["name"]),
         ("held by", _holder(link["holder"], since=True)),
         ("shared with", link["shared_with"] or "-"),
-        ("port", _port(link)),
     ]
+    facts += _radio(link["radio"]) if link["radio"] is not None else [("port", _port(link))]
     if adapter is not None and adapter["by_path"]:
         facts.append(("by-path", adapter["by_path"]))
     if adapter is not None and adapter["hub"]:
@@ -190,6 +190,30 @@ def _show(link: dict[str, Any]) -> None:
 def _print_gate(name: str, gate: dict[str, Any] | None) -> None:
     if gate is not None:
         print(f"\n{name}: {gate['message']} ({gate['code']})\n  {gate['remedy']}")
+
+
+def _there(link: dict[str, Any]) -> str:
+    """Of a port whether it is there, of an adapter how many nodes it has and may have."""
+    radio = link["radio"]
+    if radio is None:
+        return {True: "there", False: "GONE", None: "-"}[link["exists"]]
+    said = f"{len(radio['connected'])} of {radio['cap']}"
+    return said if radio["state"] == "fine" else f"{said}, {radio['state'].upper()}"
+
+
+def _radio(radio: dict[str, Any]) -> list[tuple[str, str]]:
+    cap = f"{radio['cap']}{', as was learned' if radio['learned'] else ''}"
+    state = f"{radio['state']}: {radio['message']}" if radio["message"] else radio["state"]
+    cycles = f"{radio['power_cycles']}" + (
+        f", last since {radio['cycled_for']}" if radio["cycled_for"] else ""
+    )
+    return [
+        ("adapter", state),
+        ("connected", ", ".join(radio["connected"]) or "nobody"),
+        ("at most", cap),
+        ("last heard", f"{text.age(radio['last_heard'])}, {radio['hears']} radios in the last minute"),
+        ("power cycles", cycles),
+    ]
 
 
 def _port(link: dict[str, Any]) -> str:

@@ -3,13 +3,13 @@
 import argparse
 from typing import Any
 
-from gateway.cli import text
+from gateway.cli import discovery, text
 from gateway.cli.durations import duration
 from gateway.cli.parsing import UsageError, add_command, add_group, client
 from gateway.cli.tables import print_facts, print_json, print_table
 from transports.errors import TenderError
 
-VERBS = ("show", "adopt", "replace", "forget", "rename", "label", "accept")
+VERBS = ("show", "adopt", "replace", "forget", "rename", "label", "accept", *discovery.VERBS)
 
 
 def register(subparsers: Any) -> None:
@@ -79,6 +79,7 @@ def _register_verbs(verbs: Any) -> None:
     )
     label.add_argument("node")
     label.add_argument("change", nargs="+", metavar="K=V|K-")
+    discovery.register_verbs(verbs)
 
 
 def add_query(parser: argparse.ArgumentParser) -> None:
@@ -291,6 +292,7 @@ def _facts(node: dict[str, Any]) -> list[tuple[str, str]]:
     facts = [
         ("node", f"{node['name']}{board}"),
         ("state", node["state"]),
+        *([("owner", node["owner"])] if node.get("owner") else []),
         ("profile", node["profile"]),
         ("link", node["link"]),
         ("from", node["origin"] or "-"),

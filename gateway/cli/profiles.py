@@ -100,6 +100,8 @@ def _show(arguments: argparse.Namespace) -> int:
     profiles = _profiles(arguments)
     found = profiles.text(arguments.profile)
     values = found.profile.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if not any(values["discovery"].values()):
+        del values["discovery"]  # an empty table is none
     if arguments.json:
         print_json({"file": found.file, "from": found.origin, "profile": values})
         return 0

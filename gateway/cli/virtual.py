@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.cli.air import EPILOG, WORD, run_air
 from gateway.cli.parsing import UsageError, add_command, config_path
 from gateway.cli.tables import print_facts, print_json
 
@@ -30,11 +31,14 @@ def register(subparsers: Any) -> None:
         subparsers,
         "virtual",
         _virtual,
-        help="a virtual node that any tool can talk to, until Ctrl-C",
+        help="a virtual node that any tool can talk to, or an air full of them, until Ctrl-C",
         example="tender virtual optiboot-atmega328p --pty /tmp/ttyV0 --flash old.hex --fault power-cut@40",
         asks_service=False,
     )
-    parser.add_argument("profile", help="its type: a profile's name")
+    parser.epilog = f"{parser.epilog}\n{EPILOG}"
+    parser.add_argument("profile", help="its type: a profile's name; or `air`, and a file that describes one")
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="after `air`: what is on it")
+    parser.add_argument("--tell", metavar="ORDER", help="after `air FILE`: an order to the one that runs")
     medium = parser.add_mutually_exclusive_group()
     medium.add_argument(
         "--pty", type=Path, metavar="PATH", help="a pseudo-terminal; PATH becomes a link to it"
@@ -63,6 +67,10 @@ def register(subparsers: Any) -> None:
 
 
 def _virtual(arguments: argparse.Namespace) -> int:
+    if arguments.profile == WORD:
+        return run_air(arguments)
+    if arguments.file is not None or arguments.tell is not None:
+        raise UsageError("a FILE and --tell are of an air", remedy="Write `tender virtual air FILE`.")
     from gateway.cli.faults import LINK, POWER, sort_faults
     from gateway.config.load import load_config
     from gateway.profiles.load import load_profiles
@@ -158,21 +166,24 @@ def _firmware(text: str, first: str) -> tuple[str, bytes]:
 
 
 def _host(arguments: argparse.Namespace, node: "VirtualNode", faults: "FaultPlan") -> "PtyHost | TcpHost":
+    from flashers.api import uart_node
+
+    line = uart_node(node)
     shape: dict[str, Any] = {"latency": arguments.latency, "baud": arguments.baud, "faults": faults}
     if arguments.pty is not None:
         from transports.virtual.pty import PtyHost
 
-        return PtyHost(node, link=arguments.pty, **shape)
+        return PtyHost(line, link=arguments.pty, **shape)
     if arguments.tcp is not None:
         from transports.virtual.tcp import TcpHost
 
         host, port = _address(arguments.tcp)
-        return TcpHost(node, host=host, port=port, **shape)
+        return TcpHost(line, host=host, port=port, **shape)
     if arguments.rfc2217 is not None:
         from transports.virtual.rfc2217 import Rfc2217Host
 
         host, port = _address(arguments.rfc2217)
-        return Rfc2217Host(node, host=host, port=port, **shape)
+        return Rfc2217Host(line, host=host, port=port, **shape)
     raise UsageError("no medium was given", remedy="Give one of --pty, --tcp and --rfc2217.")
 
 

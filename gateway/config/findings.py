@@ -16,7 +16,7 @@ from gateway.config.positions import Path
 from gateway.config.shapes import choices_at, keys_at, written
 from transports.errors import TenderError
 
-SECRET_WORDS = ("password", "secret", "token", "passphrase")
+SECRET_WORDS = ("password", "secret", "token", "passphrase", "passkey")
 """A key with one of these in its name is never shown with its value."""
 
 Locate = Callable[[Path], str]

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from transports.ble.adapters import ADDRESS
 from transports.errors import BadLink
 from transports.links import LinkSpec, Medium
 from transports.uart.settings import BUS_OPTIONS, Settings
@@ -23,6 +24,10 @@ def checked_link(text: str) -> str:
             Settings.of(spec, also=BUS_OPTIONS)
         if spec.scheme in {"socket", "rfc2217"}:
             host_and_port(spec)
+        if spec.medium is Medium.BLE and spec.address is not None and not ADDRESS.fullmatch(spec.address):
+            raise BadLink(
+                f"{spec.address} is no Bluetooth address", remedy="Write ble:ADAPTER#C0:FF:EE:00:00:01."
+            )
     except BadLink as bad:
         raise ValueError(f"{bad.message}; {bad.what_to_do}") from bad
     return text

@@ -13,16 +13,18 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gateway.config.adapters import AdapterTable
 from gateway.config.defaults import default_socket, default_state
 from gateway.config.links import LinkTable, LinkText
 from gateway.config.probing import ProbingTable
+from gateway.config.radio import AdoptTable
 from gateway.config.rollout import RolloutTable
 from gateway.config.state import ExportsTable, RebuildTable
 from gateway.profiles.ladder import AnyStep, distinct
 from gateway.trust.errors import BadTrust
 from gateway.trust.policy import TrustPolicy
 from gateway.upstream.settings import MqttSettings
-from transports.links import LinkSpec
+from transports.links import LinkSpec, Medium
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Names of gateways and nodes: they become parts of topics, of file names and of commands."""
@@ -124,11 +126,19 @@ class NodeTable(_Table):
     """Its device profile; `tender profiles list` shows them."""
     link: LinkText
     """``uart:/dev/serial/by-path/…?baud=115200``, ``socket://host:port``, ``rfc2217://host:port``;
-    ``#address`` for one of several nodes on a line."""
+    ``#address`` for one of several nodes on a line; ``ble:ADAPTER#ADDRESS``."""
     labels: dict[Name, str] = {}
     """Words to select it by."""
     ladder: Annotated[tuple[AnyStep, ...], AfterValidator(distinct)] | None = None
     """What may be done to it from outside when it is silent, from mild to hard; the profile's if left out."""
+
+    @field_validator("link")
+    @classmethod
+    def _leads_to_a_node(cls, value: str) -> str:
+        spec = LinkSpec.parse(value)
+        if spec.medium is Medium.BLE and spec.address is None:
+            raise ValueError(f"behind an adapter are many nodes; write {value}#ADDRESS")
+        return value
 
     @property
     def spec(self) -> LinkSpec:
@@ -160,6 +170,10 @@ class Config(_Table):
     """The nodes, by name."""
     links: dict[Name, LinkTable] = {}
     """Links that other software on this gateway uses as well, by names of your choice."""
+    adapters: dict[Name, AdapterTable] = {}
+    """Bluetooth adapters, by names of your choice; nodes' links name them: ``ble:NAME#ADDRESS``."""
+    adopt: tuple[AdoptTable, ...] = ()
+    """Rules by which nodes that are heard on the air become nodes of this gateway."""
     stop_budget: Seconds = 60.0
     """How long the service may take to stop, to bring a node through that has no firmware just then."""
 

@@ -13,19 +13,18 @@ from typing import Any
 
 from rich.console import Console
 
-from flashers.api import Digest, VirtualNode, VirtualSetup
+from flashers.api import Digest
 from gateway.api.client import Client, Refused, ServiceLost, ServiceNotRunning
+from gateway.demo.boards import RATE, Boards, air_in, links_in
 from gateway.demo.broker import broker
 from gateway.demo.listener import Listener
 from gateway.demo.screen import Screen, final_table, make_console, save_picture
-from gateway.demo.script import FLEET, NEW, OLD, RELAY, SENSOR, Actor
+from gateway.demo.script import FLEET, NEW, OLD, ON_AIR, Actor
 from gateway.demo.stage import PRODUCT, Stage, set_stage
 from gateway.plugins.registry import Registry
 from gateway.profiles.load import load_profiles
 from gateway.service.node_types import NodeTypes
-from transports.virtual.pty import PtyHost
 
-_BAUD = 115_200
 _ALL_ENDED_S = 150.0
 _READY_S = 20.0
 _STOP_S = 15.0
@@ -50,33 +49,16 @@ async def _play(console: Console, keep: Path | None) -> int:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tender-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
         host, port = await stack.enter_async_context(broker(folder))
-        links = {actor.name: f"uart:{folder / actor.name}" for actor in FLEET}
         node_types = NodeTypes(load_profiles((), Registry()))
-        stage = set_stage(folder, FLEET, links, f"mqtt://{host}:{port}", node_types)
-        nodes = {actor.name: await _board(actor, stage, node_types, stack) for actor in FLEET}
+        links, air = links_in(folder, FLEET), air_in(folder)
+        stage = set_stage(folder, FLEET, links, air, f"mqtt://{host}:{port}", node_types)
+        boards = await stack.enter_async_context(Boards(stage, FLEET, node_types))
         listener = Listener(host, port)
         stack.callback(listener.close)
         client = Client(stage.socket)
         _say_what_is_there(console, stage, host, port)
         async with _gateway(stage, client):
-            return await _act(console, stage, client, listener, nodes)
-
-
-async def _board(actor: Actor, stage: Stage, node_types: NodeTypes, stack: AsyncExitStack) -> VirtualNode:
-    """A virtual node behind a real PTY, paced to the speed of its line."""
-    node_type = node_types.get(actor.profile)
-    traits = {"key-hash": stage.sensor_key_hash} if actor.profile == SENSOR else {}
-    setup = VirtualSetup(
-        params=node_type.params,
-        flash={"app": stage.firmware[actor.profile, actor.starts_with]},
-        options=traits,
-        name=actor.name,
-    )
-    node = node_type.plugin.virtual_node(setup)
-    if actor.cut_at is not None:
-        node.cut_power_at(actor.cut_at, torn=True, off_for=None if actor.stays_off else 1.5)
-    await stack.enter_async_context(PtyHost(node, link=stage.folder / actor.name, baud=_BAUD))
-    return node
+            return await _act(console, stage, client, listener, boards)
 
 
 @asynccontextmanager
@@ -113,20 +95,14 @@ async def _until_ready(client: Client, process: asyncio.subprocess.Process, stag
                 return
 
 
-async def _act(
-    console: Console, stage: Stage, client: Client, listener: Listener, nodes: Mapping[str, VirtualNode]
-) -> int:
+async def _act(console: Console, stage: Stage, client: Client, listener: Listener, boards: Boards) -> int:
     loop = asyncio.get_running_loop()
     happened: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     await asyncio.to_thread(client.upload, stage.release, "releases")
-    await asyncio.to_thread(
-        client.upload,
-        stage.baseline,
-        "baselines",
-        profile=RELAY,
-        version=OLD,
-        name=stage.baseline.name,
-    )
+    for profile, file in stage.baselines.items():
+        await asyncio.to_thread(
+            client.upload, file, "baselines", profile=profile, version=OLD, name=file.name
+        )
     watching = client.watch()
 
     def follow() -> None:
@@ -154,12 +130,12 @@ async def _act(
         }
     )
     with Screen(FLEET, console) as screen:
-        complete = await _until_all_ended(screen, happened, nodes)
+        complete = await _until_all_ended(screen, happened, boards)
     seconds = loop.time() - began
     await _until_told(listener, client)
     views = await asyncio.to_thread(client.get, "attempts")
     findings = [] if complete else ["not every node came to its end in time"]
-    findings += _compare(views, listener, nodes, stage)
+    findings += _compare(views, listener, boards)
     if console.record:
         console.export_text(clear=True)  # the picture is of the end
     _show_end(console, views, listener, seconds)
@@ -170,10 +146,8 @@ async def _act(
     return 1 if findings else 0
 
 
-async def _until_all_ended(
-    screen: Screen, happened: "asyncio.Queue[dict[str, Any]]", nodes: Mapping[str, VirtualNode]
-) -> bool:
-    """Follow the fleet; give power again to those that were reported wounded."""
+async def _until_all_ended(screen: Screen, happened: "asyncio.Queue[dict[str, Any]]", boards: Boards) -> bool:
+    """Follow the fleet; give power again to those that were reported wounded, carry off who is to leave."""
     left = {actor.name: len(actor.ends) for actor in FLEET}
     actors = {actor.name: actor for actor in FLEET}
     try:
@@ -181,13 +155,15 @@ async def _until_all_ended(
             while any(left.values()):
                 item = await happened.get()
                 screen.happened(item)
+                if "progress" in item:
+                    boards.progressed(item["progress"])
                 event = item.get("event")
                 if event is None or event["kind"] != "attempt.done":
                     continue
                 name = event["node"]
                 left[name] = max(left[name] - 1, 0)
                 if event["data"]["outcome"] == "wounded" and actors[name].stays_off:
-                    nodes[name].power_on()
+                    boards.nodes[name].power_on()
     except TimeoutError:
         return False
     return True
@@ -202,11 +178,9 @@ async def _until_told(listener: Listener, client: Client) -> None:
         await asyncio.sleep(0.05)
 
 
-def _compare(
-    views: list[dict[str, Any]], listener: Listener, nodes: Mapping[str, VirtualNode], stage: Stage
-) -> list[str]:
+def _compare(views: list[dict[str, Any]], listener: Listener, boards: Boards) -> list[str]:
     """Everything that is not as the script, the nodes and upstream together say."""
-    findings = []
+    findings = [f"{name} was never out of reach" for name in boards.never_left]
     for actor in FLEET:
         mine = sorted((view for view in views if view["node"] == actor.name), key=lambda view: view["id"])
         got = [view["outcome"] for view in mine]
@@ -222,27 +196,33 @@ def _compare(
             findings.append(f"{actor.name} was taken back by {last['rollback_done']}, not {actor.rollback}")
         if actor.sends_nothing and last["bytes_sent"]:
             findings.append(f"{actor.name} was sent {last['bytes_sent']} bytes")
-        if not _really_runs(nodes[actor.name], last, actor):
+        if not _really_runs(boards, last, actor):
             findings.append(f"{actor.name} itself runs something else than was reported")
     if not listener.in_order:
         findings.append("upstream was not told in order")
     return findings
 
 
-def _really_runs(node: VirtualNode, view: Mapping[str, Any], actor: Actor) -> bool:
+def _really_runs(boards: Boards, view: Mapping[str, Any], actor: Actor) -> bool:
     """Ask the virtual node itself, past every protocol."""
-    truth = node.truth()
+    truth = boards.nodes[actor.name].truth()
     if not truth.bootable:
         return False
     after = (view["after"] or {}).get("app")
-    if after is None or after.get("identity") is None:
+    if after is None:
         return actor.sends_nothing
-    identity = after["identity"]
-    return truth.running.get(0) == Digest(identity["algorithm"], bytes.fromhex(identity["value"]))
+    runs, identity = truth.running.get(0), after.get("identity")
+    if identity is None:  # only a version was said
+        return after.get("version") == actor.runs and runs == boards.identity(actor)
+    return runs == Digest(identity["algorithm"], bytes.fromhex(identity["value"]))
 
 
 def _say_what_is_there(console: Console, stage: Stage, host: str, port: int) -> None:
-    console.print(f"[bold]{len(FLEET)} virtual nodes[/] on real PTYs, of two bootloader families,")
+    on_air = sum(actor.on_air for actor in FLEET)
+    console.print(
+        f"[bold]{len(FLEET)} virtual nodes[/]: {len(FLEET) - on_air} on real PTYs, of two bootloader "
+        f"families, and {on_air} behind a [bold]simulated radio[/] of {RATE / 1000:g} kB/s each,"
+    )
     console.print(
         f"a gateway with its state in {stage.folder}, and a mosquitto at {host}:{port} as its upstream."
     )
@@ -272,7 +252,7 @@ def _row(view: Mapping[str, Any]) -> list[str]:
     outcome = view["outcome"] or view["phase"]
     return [
         view["node"],
-        view["profile"],
+        view["profile"] + (" (simulated radio)" if view["profile"] in ON_AIR else ""),
         _version(view["before"]) if any((view["before"] or {}).values()) else _version(view["after"]),
         _version(view["after"]),
         outcome + (f", {view['code']}" if view["code"] else ""),

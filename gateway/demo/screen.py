@@ -22,7 +22,7 @@ _STYLES = {
     "wounded": "bold red",
 }
 _BAR = 24
-_WIDTH = 150
+_WIDTH = 165
 
 
 class Screen:

@@ -9,6 +9,9 @@ from gateway.model.outcomes import Outcome
 
 OLD, NEW = "1.0.0", "1.1.0"
 SENSOR, RELAY = "demo-th-sensor", "demo-relay"
+RADIO, LAMP, TAG = "demo-ble-sensor", "demo-dfu-secure", "demo-dfu-legacy"
+ON_AIR = frozenset({RADIO, LAMP, TAG})
+"""Profiles whose nodes are behind a simulated radio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,7 @@ class Actor:
 
     ``variant`` chooses its artifact in the release; ``cut_at`` is the flash operation at
     which its power fails, for a moment or (``stays_off``) until it was reported wounded.
+    ``leaves_at`` is the share of its image at which it is carried out of the radio's reach, for a while.
     ``ends`` are the outcomes in order: a wounded node has a second one, its recovery's.
     """
 
@@ -31,6 +35,12 @@ class Actor:
     stays_off: bool = False
     starts_with: str = OLD
     sends_nothing: bool = False
+    leaves_at: float | None = None
+
+    @property
+    def on_air(self) -> bool:
+        """Whether it is behind a radio."""
+        return self.profile in ON_AIR
 
 
 UNWELL, FOREIGN_KEY, OTHER_BOARD = "rev-b", "rev-c", "rev-d"
@@ -101,4 +111,27 @@ FLEET: tuple[Actor, ...] = (
         cut_at=70,
         stays_off=True,
     ),
+    Actor("ble-1", RADIO, "an ordinary update over a simulated radio"),
+    Actor(
+        "ble-2",
+        RADIO,
+        "fails its health check, is taken back by its loader",
+        ends=(Outcome.ROLLED_BACK,),
+        rollback="bootloader",
+        runs=OLD,
+        variant=UNWELL,
+    ),
+    Actor("ble-3", RADIO, "goes out of range in mid-transfer, comes back", leaves_at=0.3),
+    Actor("lamp-1", LAMP, "Nordic's secure loader: an ordinary update"),
+    Actor(
+        "lamp-2",
+        LAMP,
+        "its package is for another board",
+        ends=(Outcome.REFUSED,),
+        runs=OLD,
+        variant=OTHER_BOARD,
+        sends_nothing=True,
+    ),
+    Actor("tag-1", TAG, "Nordic's legacy loader: an ordinary update"),
+    Actor("tag-2", TAG, "its loader has the same name as the other's: one after the other"),
 )

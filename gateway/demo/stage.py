@@ -8,13 +8,28 @@ from pathlib import Path
 from flashers.api import Component
 from flashers.sim import Behaviour, SimApp
 from gateway.attempt.ports import NodeType
-from gateway.demo.script import FOREIGN_KEY, NEW, OLD, OTHER_BOARD, RELAY, SENSOR, UNWELL, Actor
+from gateway.demo.script import (
+    FOREIGN_KEY,
+    LAMP,
+    NEW,
+    OLD,
+    OTHER_BOARD,
+    RADIO,
+    RELAY,
+    SENSOR,
+    TAG,
+    UNWELL,
+    Actor,
+)
 from gateway.releases.keys import PrivateKey, keygen
 from gateway.releases.make import make_release, sign_release
 from gateway.service.node_types import NodeTypes
 
 PRODUCT = "greenhouse"
-SENSOR_BYTES, RELAY_BYTES = 28_000, 12_000
+ADAPTER = "air"
+"""The gateway's name for the adapter that hears the simulated radio."""
+SENSOR_BYTES, RELAY_BYTES, RADIO_BYTES, LAMP_BYTES, TAG_BYTES = 28_000, 12_000, 60_000, 24_000, 6_000
+LEGACY, WRONG_BOARD = {"protocol": "legacy"}, {"hw-version": "51"}
 LOADER_KEY, OTHER_KEY = {"key": "one"}, {"key": "two"}
 """The virtual sensors' loaders know the first of these test keys."""
 
@@ -27,8 +42,9 @@ class Stage:
     config: Path
     socket: Path
     release: Path
-    baseline: Path
-    firmware: Mapping[tuple[str, str], bytes]
+    baselines: Mapping[str, Path]
+    """What may be gone back to, by profile, where the loader does not do that by itself."""
+    firmware: Mapping[tuple[str, str], Path]
     """What nodes begin with, by profile and version."""
     sensor_key_hash: str
 
@@ -37,18 +53,28 @@ def set_stage(
     folder: Path,
     fleet: tuple[Actor, ...],
     links: Mapping[str, str],
+    air: str,
     broker: str,
     node_types: NodeTypes,
 ) -> Stage:
     """Make everything that the gateway is given."""
     sensor, relay = node_types.get(SENSOR), node_types.get(RELAY)
     make_sensor, make_relay = sensor.plugin.build, relay.plugin.build
+    make_radio, make_dfu = node_types.get(RADIO).plugin.build, node_types.get(LAMP).plugin.build
     unwell = SimApp(NEW, Behaviour.UNHEALTHY)
     files = {
         "sensor-old.bin": make_sensor(SimApp(OLD), SENSOR_BYTES, LOADER_KEY),
         "sensor.bin": make_sensor(SimApp(NEW), SENSOR_BYTES, LOADER_KEY),
         "sensor-unwell.bin": make_sensor(unwell, SENSOR_BYTES, LOADER_KEY),
+        "ble-old.bin": make_radio(SimApp(OLD), RADIO_BYTES, LOADER_KEY),
+        "ble.bin": make_radio(SimApp(NEW), RADIO_BYTES, LOADER_KEY),
+        "ble-unwell.bin": make_radio(unwell, RADIO_BYTES, LOADER_KEY),
         "sensor-foreign.bin": make_sensor(SimApp(NEW), SENSOR_BYTES, {"seed": "1"} | OTHER_KEY),
+        "lamp-old.zip": make_dfu(SimApp(OLD), LAMP_BYTES, {}),
+        "lamp.zip": make_dfu(SimApp(NEW), LAMP_BYTES, {}),
+        "lamp-other.zip": make_dfu(SimApp(NEW), LAMP_BYTES, WRONG_BOARD),
+        "tag-old.zip": make_dfu(SimApp(OLD), TAG_BYTES, LEGACY),
+        "tag.zip": make_dfu(SimApp(NEW), TAG_BYTES, LEGACY),
         "relay-old.hex": make_relay(SimApp(OLD), RELAY_BYTES, {}),
         "relay.hex": make_relay(SimApp(NEW), RELAY_BYTES, {}),
         "relay-unwell.hex": make_relay(unwell, RELAY_BYTES, {}),
@@ -62,18 +88,26 @@ def set_stage(
     sign_release(made.path, PrivateKey.load(folder / "release-key.pem"))
     socket = folder / "tender.sock"
     config = folder / "gateway.toml"
-    config.write_text(_config(folder, socket, str(public), broker, fleet, links))
+    config.write_text(_config(folder, socket, str(public), broker, fleet, links, air))
     return Stage(
         folder,
         config,
         socket,
         made.path,
-        folder / "relay-old.hex",
         {
-            (SENSOR, OLD): files["sensor-old.bin"],
-            (SENSOR, NEW): files["sensor.bin"],
-            (RELAY, OLD): files["relay-old.hex"],
-            (RELAY, NEW): files["relay.hex"],
+            RELAY: folder / "relay-old.hex",
+            LAMP: folder / "lamp-old.zip",
+            TAG: folder / "tag-old.zip",
+        },
+        {
+            (SENSOR, OLD): folder / "sensor-old.bin",
+            (SENSOR, NEW): folder / "sensor.bin",
+            (RADIO, OLD): folder / "ble-old.bin",
+            (LAMP, OLD): folder / "lamp-old.zip",
+            (LAMP, NEW): folder / "lamp.zip",
+            (TAG, OLD): folder / "tag-old.zip",
+            (TAG, NEW): folder / "tag.zip",
+            (RELAY, OLD): folder / "relay-old.hex",
         },
         _key_hash(sensor, files["sensor-old.bin"]),
     )
@@ -90,6 +124,11 @@ def _description() -> str:
         ("sensor.bin", SENSOR, "mcuboot", None, "th-sensor"),
         ("sensor-unwell.bin", SENSOR, "mcuboot", UNWELL, "th-sensor"),
         ("sensor-foreign.bin", SENSOR, "mcuboot", FOREIGN_KEY, "th-sensor"),
+        ("ble.bin", RADIO, "mcuboot", None, "ble-sensor"),
+        ("ble-unwell.bin", RADIO, "mcuboot", UNWELL, "ble-sensor"),
+        ("lamp.zip", LAMP, "nordic-dfu-zip", None, "lamp"),
+        ("lamp-other.zip", LAMP, "nordic-dfu-zip", OTHER_BOARD, "lamp"),
+        ("tag.zip", TAG, "nordic-dfu-zip", None, "tag"),
         ("relay.hex", RELAY, "ihex", None, "relay"),
         ("relay-unwell.hex", RELAY, "ihex", UNWELL, "relay"),
         ("relay-other.hex", RELAY, "ihex", OTHER_BOARD, "relay-v2"),
@@ -108,6 +147,7 @@ def _config(
     broker: str,
     fleet: tuple[Actor, ...],
     links: Mapping[str, str],
+    air: str,
 ) -> str:
     lines = [
         f"state = {json.dumps(str(folder / 'state'))}",
@@ -120,6 +160,10 @@ def _config(
         f"url = {json.dumps(broker)}",
         "progress_every = 0.5",
         "status_settle = 0.2",
+        "[rollout]",
+        f"max_in_parallel = {len(fleet)}",
+        f"[adapters.{ADAPTER}]",
+        f"hci = {json.dumps(air)}",
     ]
     for actor in fleet:
         lines += [

@@ -28,6 +28,7 @@ from gateway.service.node_types import NodeTypes, rules_of
 from gateway.service.site import Site
 from gateway.service.stock import target_of_file
 from gateway.service.ways_back import KnownWays
+from transports.ble.adapters import Adapters
 from transports.links import LinkSpec
 from transports.open import open_link
 
@@ -74,6 +75,7 @@ async def flash(
     progress: Callable[[Record, int, int], None] = lambda _record, _done, _total: None,
     started: Callable[[Runner], None] = lambda _: None,
     opener: Opener = open_link,
+    adapters: Adapters | None = None,
 ) -> Record:
     """Bring the node to the image, and say what is true of it then.
 
@@ -91,7 +93,9 @@ async def flash(
         )
         node_types = NodeTypes(profiles)
         node_types.get(profile)
-        site = await make_site(config, stack, opener=opener, registry=registry, node_types=node_types)
+        site = await make_site(
+            config, stack, opener=opener, registry=registry, node_types=node_types, adapters=adapters
+        )
         await site.inventory.load()
         record = await _record(wish, site, name, profile)
         await site.known(record)
@@ -158,6 +162,7 @@ async def _run(
         site.link(record.node),
         site.opener,
         progress=lambda done, total: progress(runner.record, done, total),
+        radio=site.radio(record.node),
     )
     runner = Runner(record, session, around)
     started(runner)

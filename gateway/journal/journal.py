@@ -5,12 +5,14 @@ together or not at all is what :class:`~gateway.journal.book.Book` is for.
 """
 
 from gateway.journal.attempts import Attempts
+from gateway.journal.claims import Claims
 from gateway.journal.deployments import DeploymentsBook
 from gateway.journal.events import Events
 from gateway.journal.known_goods import KnownGoods
 from gateway.journal.links import LinksBook
 from gateway.journal.nodes import Nodes
 from gateway.journal.origins import OriginsBook
+from gateway.journal.radio import RadioBook
 from gateway.journal.rescues import Rescues
 from gateway.journal.rollout import RolloutBook
 from gateway.journal.roster import RosterBook
@@ -28,9 +30,11 @@ class Journal(
     RosterBook,
     KnownGoods,
     LinksBook,
+    RadioBook,
     Rescues,
     Events,
     RolloutBook,
     Standings,
+    Claims,
 ):
     """The gateway's memory.  Every method is one transaction."""

@@ -142,6 +142,27 @@ class NodeOnLink:
 
 
 @dataclass(frozen=True, slots=True)
+class RadioView:
+    """A Bluetooth adapter at one moment.
+
+    ``connected`` are the nodes, by name where they have one; ``cap`` is how many there may be,
+    ``learned`` whether that was found out here.  ``state`` is ``fine``, ``deaf``, ``hung`` or
+    ``missing``.  ``hears`` is how many different radios it heard in the last minute.
+    """
+
+    connected: tuple[str, ...]
+    cap: int
+    learned: bool = False
+    power_cycles: int = 0
+    last_heard: Stamp | None = None
+    hears: int = 0
+    state: str = "fine"
+    message: str = ""
+    cycled_for: str = ""
+    """Why it was switched off and on last."""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkView:
     """A link as it is listed.
 
@@ -161,3 +182,5 @@ class LinkView:
     waits: Reason | None = None
     trouble: Reason | None = None
     """What went wrong with the hooks, and is being tried again."""
+    radio: RadioView | None = None
+    """Of a Bluetooth adapter, which many nodes share."""

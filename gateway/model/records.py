@@ -91,6 +91,8 @@ class Rules:
     boot: frozenset[EvidenceKind] = frozenset()
     separate: bool = True
     """Transferred images wait in a slot of their own until they are activated."""
+    keeps_staged: bool = True
+    """What waits there is gone only if the loader refused it; else it may be a restart that lost it."""
     trial_boot: bool = False
     """The loader reverts an image that is not confirmed."""
     restartable: bool = False

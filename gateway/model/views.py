@@ -79,6 +79,11 @@ EVENT_KINDS: dict[str, str] = {
     "node.labelled": "A node's labels were changed; data: labels (all of them now), by.",
     "node.accepted": "What a node runs, or where it is, was accepted; data: firmware (by image number), "
     "place, by.",
+    "node.owned": "A node on the air is this gateway's from now on; data: address, epoch, before (the "
+    "gateway that had it), by (nobody where it was free, or handed over).",
+    "node.disowned": "It is this gateway's no longer; data: address, epoch, owner (the gateway that people "
+    "gave it to).",
+    "node.handed-over": "This gateway let go of a node, for one other to take; data: address, epoch, to, by.",
     "gateway.started": "The service began; data: version, unsigned_allowed, resumed (open attempts).",
     "config.changed": "The service began with another configuration than last time; data: before, after "
     "(digests, which do not cover secrets), changed (key, before, after, at most 50 of them), more (keys "
@@ -104,6 +109,8 @@ EVENT_KINDS: dict[str, str] = {
     "link.given-back": "After such trouble the other software has its link again; data: link, shared_with.",
     "link.overdue": "Other software waits for a link beyond the lease's deadline, since a node must not be "
     "left now; data: link, shared_with.",
+    "adapter.power-cycled": "A Bluetooth adapter was switched off and on, since it heard nothing or hung; "
+    "data: adapter, why, power_cycles (since the service began), nodes (behind it).",
     "state.exported": "The state was exported; data: asked_by, sealed (`scrypt` or `x25519`), bytes, nodes, "
     "known_goods, open_attempts, lacking (artifacts).",
     "state.imported": "The service began with an imported state; data: made_ms (by the exporting machine's "
@@ -222,6 +229,8 @@ class NodeView:
     recoverable: str = ""
     """``remote``, ``power-cycle`` or ``site-visit`` for a node that does not work, else empty."""
     recoverable_why: str = ""
+    owner: str | None = None
+    """The gateway that has a node on the air, as far as that is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from flashers.api import Component, ComponentKind, EvidenceKind, ResetKind, RollbackKind
 from gateway.model.rescue import ResetBy
+from gateway.profiles.discovery import DiscoveryTable
 from gateway.profiles.ladder import AnyStep, distinct
+from gateway.profiles.radio import RadioTable
 from transports.links import Medium
 
 PROFILE_SCHEMA = 1
@@ -233,8 +235,12 @@ class Profile(_Table):
     timing: TimingTable = TimingTable()
     bounds: BoundsTable = BoundsTable()
     health: tuple[HealthCheck, ...] = ()
+    radio: RadioTable = RadioTable()
+    """What its radio needs, where it has one."""
     identity: IdentityTable | None = None
     """How it is asked who it is; without this it is known by what its protocol tells, or by its place."""
+    discovery: DiscoveryTable = DiscoveryTable()
+    """How its nodes are told from strangers on the air; without it none is a candidate."""
     params: dict[str, Any] = {}
 
     @property

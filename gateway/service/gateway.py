@@ -33,6 +33,7 @@ from gateway.service.inventory import attempt_view
 from gateway.service.links.service import Links
 from gateway.service.nodes.keeping import NodeKeeping
 from gateway.service.outbox import JournalOutbox
+from gateway.service.radio.radio import Radio
 from gateway.service.rebuilding.keeping import StateKeeping
 from gateway.service.recovery import Recovery
 from gateway.service.rescue.rescue import Rescue
@@ -77,11 +78,14 @@ class Gateway:
         site.journal.remember = lambda: site.inventory.memory(self._deployments.texts())
         self.upstream_state: Callable[[], str] = lambda: "none"
         self.links = Links(site, self.supervisor, upstream=self._upstream_state_now)
+        self.standing.lacking.more = self.links.adapters.reasons
+        self.links.adapters.amiss = self.standing.lacking.wake
         self.seeing = Seeing(site, self.supervisor, self.status, self.links.links)
         self._started: Stamp | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._taking = asyncio.Lock()
         self.roster = NodeKeeping(site, self.supervisor, taking=self._taking, renewed=self._renewed)
+        self.discovery = Radio(site, self.supervisor, self.roster)
         self.standing.lost = self._look_around
         self.state = StateKeeping(site, self.supervisor, self.roster, found_ill=self.recovery.wake)
 
@@ -95,6 +99,7 @@ class Gateway:
         await self.standing.load()
         if self.standing.drainage.lost() is None:  # else nothing says what nodes can be taken back to
             site.store.trim()
+        await self.discovery.load()
         site.journal.listen(self.watchers.tell)
         await self.seeing.begin()
         await self.links.start()
@@ -126,6 +131,7 @@ class Gateway:
             group.create_task(self.rescue.run())
             group.create_task(self.roster.rounds.run())
             group.create_task(self.standing.run())
+            group.create_task(self.discovery.run())
             group.create_task(self.state.run())
 
     async def _complete(self) -> None:
@@ -405,11 +411,13 @@ class Gateway:
 
     def _is_busy(self, node: str) -> bool:
         """Whether nobody else may begin anything on this node now."""
-        return self.supervisor.holds(node) or self.supervisor.drained() is not None
+        held = self.supervisor.holds(node) or self.site.not_ours(node) is not None
+        return held or self.supervisor.drained() is not None
 
     def _renewed(self) -> None:
         """There are other nodes, or something else is said of them."""
         self._deployments.look_again()
+        self.discovery.renewed()
         self.supervisor.wake()
 
     def _progressed(self, progress: Progress) -> None:

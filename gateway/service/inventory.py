@@ -15,6 +15,7 @@ from gateway.journal.journal import Told
 from gateway.journal.memory import Memory
 from gateway.model.nodes import Change, change_after
 from gateway.model.outcomes import ACTS_NEXT, Outcome, Phase
+from gateway.model.radio import OwnerView
 from gateway.model.records import Observation, Record, Target
 from gateway.model.rescue import Judgement, Recoverable
 from gateway.model.views import AttemptView, ComponentView, NodeView
@@ -55,6 +56,8 @@ class Inventory:
         """What it takes to have a node back; given by whoever rescues them."""
         self.way_back: Callable[[str, RollbackKind], tuple[str, str]] = lambda _, __: ("", "")
         """What really resets a node, and what that means for its way back."""
+        self.owner_of: Callable[[str], OwnerView | None] = lambda _: None
+        """Whose a node on the air is; None of one on a wire."""
         self.banned: frozenset[Digest] = frozenset()
         """Artifacts of recalled releases: never again what a node is taken back to."""
 
@@ -232,6 +235,7 @@ class Inventory:
         seen, last, ended = self._seen.get(name), self._last.get(name), self._ended.get(name)
         facts = self._facts(node.profile)
         state, next_step = self._state(name, seen, last)
+        owned = self.owner_of(name)
         under_way = last if last is not None and not last.done else None
         kept = self.roster.kept(name)
         # A node that cannot say who it is, is whoever is connected there: the weakest identity.
@@ -270,6 +274,7 @@ class Inventory:
             place=kept.place.where if kept.place is not None else None,
             origin=self.roster.origin(name),
             generation=kept.generation,
+            owner=owned.owner if owned is not None else None,
         )
 
     def _state(self, name: str, seen: Observation | None, last: Record | None) -> tuple[str, str]:
@@ -278,6 +283,9 @@ class Inventory:
         if last is not None and not last.done:
             waits = last.phase in (Phase.QUEUED, Phase.WAITING)
             return ("waiting" if waits else "updating"), ""
+        owned = self.owner_of(name)
+        if owned is not None and owned.message:
+            return "seen", owned.message
         wound = self._wounds.get(name)
         if wound is not None:
             remedy = wound.result.remedy if wound.result is not None else ""

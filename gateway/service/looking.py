@@ -7,6 +7,7 @@ from flashers.api import FirmwareImage, IdentityChanged, Probe, ProbeCost, Seen,
 from flashers.api.errors import PluginBug
 from gateway.attempt.identity import identify, tell_stranger
 from gateway.attempt.session import HostSession
+from gateway.service.radio.errors import NotOwner
 from gateway.service.site import Site
 from transports.errors import LinkError, TenderError
 
@@ -29,9 +30,13 @@ async def look(
     ``touched`` says that an attempt of ours left it so that it may not be able to say who it is.
 
     Raises:
+        NotOwner: the node is on the air, and another gateway's.
         IdentityChanged: another node answers, or the link leads to another socket than before.
         TenderError: it cannot be looked at; what a plugin raises otherwise is ``plugin-bug``.
     """
+    foreign = site.not_ours(node)
+    if foreign is not None:
+        raise NotOwner(foreign.message, remedy=foreign.remedy)
     moved = await site.identities.look_at_place(node)
     if moved is not None:
         raise IdentityChanged(moved.message, remedy=moved.remedy)
@@ -42,6 +47,7 @@ async def look(
         site.opener,
         identity=site.inventory.identity(node),
         counters=site.counters(node),
+        radio=site.radio(node),
     )
     flasher = node_type.plugin.open(session, node_type.params)
     try:

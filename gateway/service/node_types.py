@@ -49,6 +49,7 @@ def rules_of(
         transfer=transfer,
         boot=boot,
         separate=declaration.activation is Activation.SEPARATE,
+        keeps_staged=declaration.keeps_staged,
         trial_boot=declaration.trial_boot,
         restartable=profile.reset is not ResetKind.NONE
         or any(step.effect is Effect.RESET and not step.affects for step in rungs),

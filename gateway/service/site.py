@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from flashers.api import Reason
 from gateway.artifacts.backups import BackupStore
 from gateway.artifacts.fetch import Fetcher
 from gateway.artifacts.store import ArtifactStore
@@ -13,6 +14,7 @@ from gateway.config.model import Config, NodeTable
 from gateway.journal import Journal
 from gateway.model.records import Record
 from gateway.releases.shelf import ReleaseShelf
+from gateway.service.adapters.reach import Reach, Way
 from gateway.service.identity.keeper import IdentityKeeper
 from gateway.service.inventory import Inventory
 from gateway.service.links.leases import Leases
@@ -21,8 +23,9 @@ from gateway.service.links.traffic import TrafficBook
 from gateway.service.node_types import NodeTypes
 from gateway.service.stock import Pins, Stock
 from gateway.trust.policy import TrustPolicy
+from transports.ble.adapters import Adapters
 from transports.counters import LinkCounters
-from transports.links import LinkSpec
+from transports.links import LinkSpec, Medium
 
 
 @dataclass(slots=True)
@@ -43,8 +46,17 @@ class Site:
     hooks: Callable[[str], Hook]
     pins: Pins
     identities: IdentityKeeper
+    reach: Reach
+    """The ways to nodes behind radios."""
     leases: Leases = field(default_factory=Leases)
     traffic: TrafficBook = field(default_factory=TrafficBook)
+    not_ours: Callable[[str], Reason | None] = field(default=lambda _: None)
+    """Why nothing may be done to a node on the air from here; given by whoever keeps the claims."""
+
+    @property
+    def adapters(self) -> Adapters:
+        """The Bluetooth adapters, by name."""
+        return self.reach.adapters
 
     @property
     def nodes(self) -> Mapping[str, NodeTable]:
@@ -63,6 +75,13 @@ class Site:
         have = {name for name, _ in spec.options}
         added = tuple((name, str(value)) for name, value in profile.link.items() if name not in have)
         return LinkSpec(spec.scheme, spec.target, spec.options + added, spec.address)
+
+    def radio(self, node: str) -> Way | None:
+        """The way to a node over the air; None for one on a line."""
+        table = self.nodes[node]
+        if table.spec.medium is not Medium.BLE:
+            return None
+        return self.reach.way(table.spec, self.node_types.get(table.profile).profile.radio)
 
     def channel(self, node: str) -> str:
         """What a lease of this node's link is for: one port has one, by whatever names it is configured."""

@@ -14,6 +14,7 @@ from flashers.api import Reason, Role, Seen
 from gateway.attempt import advance, exposure
 from gateway.attempt.hearing import Hearing
 from gateway.attempt.ports import NodeType
+from gateway.attempt.radio import Waits
 from gateway.attempt.runner import Runner, Surroundings
 from gateway.attempt.session import HostSession
 from gateway.attempt.steps import Finish
@@ -21,6 +22,7 @@ from gateway.attempt.telling import done_told, phase_told
 from gateway.control import DeploymentPolicy, Progress
 from gateway.model.outcomes import CancelReason, Outcome, Phase
 from gateway.model.records import Record, Trouble
+from gateway.service.adapters import on_air
 from gateway.service.equip import equip
 from gateway.service.links.leases import Lease
 from gateway.service.rescue.rescue import Rescue
@@ -94,6 +96,7 @@ class Supervisor:
         self.rescue: Rescue | None = None
         """Who restarts nodes from outside, and cuts their power."""
         site.leases.listen(self._wake.set)
+        site.reach.listen(self._wake.set)
 
     async def run(self) -> None:
         """Work for ever; ends only by cancellation, after :meth:`stop`.
@@ -290,6 +293,8 @@ class Supervisor:
             entry.gates = (_EARLIER_ATTEMPT,)
         elif entry.not_before > self._now():
             pass  # the gate that made it wait stands
+        elif (foreign := self._site.not_ours(entry.record.node)) is not None:
+            entry.gates = (foreign,)
         elif (others_first := self.turns.reason(entry.record, entry.policy)) is not None:
             entry.gates = (others_first,)
         elif not entry.equipped:
@@ -334,12 +339,16 @@ class Supervisor:
 
     def _try_link(self, entry: _Open) -> None:
         record = entry.record
+        if (on_the_air := on_air.gate(self._site, record)) is not None:
+            entry.gates = (on_the_air,)
+            return
         channel = self._site.channel(record.node)
         lease = self._site.leases.take(channel, record.node)
         if lease is None:
             reason = self._site.leases.reason(channel)
             entry.gates = (reason,) if reason is not None else ()
             return
+        on_air.began(self._site, record)
         entry.gates, entry.began = (), True
         self._begin(entry, self._attempt, lease)
 
@@ -352,6 +361,7 @@ class Supervisor:
     def _let_go(self, entry: _Open, lease: Lease | None) -> None:
         if lease is not None:
             self._site.leases.give_back(lease)
+            on_air.ended(self._site, entry.record)
         entry.task = entry.runner = None
         entry.began = False
         self.turns.busy.discard(entry.record.id)
@@ -374,7 +384,7 @@ class Supervisor:
         entry.gates = (Reason(error.code, error.message, error.what_to_do),)
         # What is held has a gate that says why; it is shown at the next turn.
         held = isinstance(error, exposure.Held)
-        entry.not_before = self._now() + (0.0 if held else _RETRY_S)
+        entry.not_before = self._now() + (0.0 if held else _pause(error))
 
     def _put_aside(self, entry: _Open, error: Exception) -> None:
         """A bug: this one attempt is left alone until somebody cancels it or the service starts again."""
@@ -415,7 +425,6 @@ class Supervisor:
         node_type = site.node_types.get(record.profile)
         if record.started is None:
             record = replace(record, started=site.clock())
-        await self.turns.began(record)
         session = HostSession(
             record.node,
             site.link(record.node),
@@ -423,7 +432,10 @@ class Supervisor:
             identity=site.inventory.identity(record.node),
             progress=lambda done, total: self._show(entry, done, total),
             counters=site.counters(record.node),
+            radio=site.radio(record.node),
         )
+        await on_air.admit(site, session, record)
+        await self.turns.began(record)
         entry.runner = runner = Runner(record, session, self._surroundings(node_type, record))
         try:
             await runner.run()
@@ -443,6 +455,7 @@ class Supervisor:
             keeper=self._site.identities,
             hearing=self.hearing,
             restart=self.rescue.restart if self.rescue is not None else None,
+            may_wait=True,
             held=lambda: self.drained() is not None or self.turns.held(record) is not None,
         )
 
@@ -484,6 +497,7 @@ class Supervisor:
 
     async def _gone(self, entry: _Open) -> None:
         self._open.pop(entry.record.id, None)
+        on_air.forget(self._site, entry.record)
         self._site.inventory.quarantine(entry.record.node, on=False)
         await self._site.refresh_pins()
         self._ended(entry.record)
@@ -495,6 +509,10 @@ class Supervisor:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _pause(error: TenderError) -> float:
+    return error.again_s if isinstance(error, Waits) else _RETRY_S
 
 
 def _is_exposed(entry: _Open) -> bool:

@@ -8,7 +8,17 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gateway.support.checks import configuration, journal, links, nodes, service, state, types, upstream
+from gateway.support.checks import (
+    bluetooth,
+    configuration,
+    journal,
+    links,
+    nodes,
+    service,
+    state,
+    types,
+    upstream,
+)
 from gateway.support.ground import Ailment, Badness, Ground
 
 log = logging.getLogger(__name__)
@@ -24,6 +34,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("profiles and flashers", types.check_profiles),
     ("trust and releases", types.check_trust),
     ("links", links.check),
+    ("bluetooth", bluetooth.check),
     ("upstream", upstream.check),
     ("nodes", nodes.check),
 )

@@ -45,6 +45,11 @@ class Machine:
     proc: Path = Path("/proc")
     sys: Path = Path("/sys")
     lock_files: Path = Path("/run/lock")
+    bus: Path = Path("/run/dbus/system_bus_socket")
+    bus_policies: tuple[Path, ...] = (
+        Path("/usr/share/dbus-1/system.d/bluetooth.conf"),
+        Path("/etc/dbus-1/system.d/bluetooth.conf"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from gateway.upstream.requests import (
     Args,
     Cancel,
     CommandEnvelope,
+    Handover,
     OfRollout,
     Pause,
     Probe,
@@ -30,6 +31,7 @@ from gateway.upstream.requests import (
     ReleaseUnhold,
     Resume,
     Rollback,
+    TakeOver,
     read_args,
     read_command,
     read_desired,
@@ -177,6 +179,12 @@ class Answers:
                 return _Done()
             case Refresh():
                 await self._refresh()
+                return _Done()
+            case Handover():
+                await self._control.discovery.handover(args.node, args.to, asked_by=asked_by)
+                return _Done()
+            case TakeOver():
+                await self._control.discovery.claim(args.node, over=True, asked_by=asked_by)
                 return _Done()
             case _:
                 return await self._of_rollout(args, asked_by=asked_by)

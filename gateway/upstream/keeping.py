@@ -15,6 +15,7 @@ from gateway.clock import now
 from gateway.control import Control
 from gateway.upstream.answering import Answers
 from gateway.upstream.backoff import Backoff
+from gateway.upstream.claims import ClaimDesk, ClaimTalk, no_claims
 from gateway.upstream.messages import OfflineMessage
 from gateway.upstream.port import Outbox
 from gateway.upstream.sending import Sender
@@ -45,6 +46,7 @@ class KeptUpstream:
         self._since = math.inf
         """When the connection began, in the loop's time."""
         self._unread: tuple[str, ...] = ()
+        self._talk: ClaimTalk | None = None
         self._trouble: TenderError | None = None
         self._trouble_since: Stamp | None = None
 
@@ -63,7 +65,7 @@ class KeptUpstream:
         """When the connection was lost, or was not made for the first time; None while it is there."""
         return self._trouble_since if self._trouble is not None else None
 
-    async def run(self, control: Control, outbox: Outbox) -> None:
+    async def run(self, control: Control, outbox: Outbox, claims: ClaimDesk | None = None) -> None:
         """Connect, tell, listen, and begin again; ends by cancellation only, in order."""
         gateway = (await control.status()).gateway
         answers = Answers(control, gateway, self._refresh)
@@ -73,7 +75,7 @@ class KeptUpstream:
             while True:
                 self._since = math.inf
                 try:
-                    await self._serve(gateway, control, outbox, answers)
+                    await self._serve(gateway, control, outbox, answers, claims)
                 except* TenderError as trouble:
                     self._report(_first(trouble))
                 except* Exception:  # noqa: BLE001 - a fault here must not end the updating of nodes
@@ -82,7 +84,9 @@ class KeptUpstream:
         finally:
             await answers.close()
 
-    async def _serve(self, gateway: str, control: Control, outbox: Outbox, answers: Answers) -> None:
+    async def _serve(
+        self, gateway: str, control: Control, outbox: Outbox, answers: Answers, claims: ClaimDesk | None
+    ) -> None:
         """One connection's life.
 
         Raises:
@@ -103,25 +107,29 @@ class KeptUpstream:
                 # Whoever sees us online can be sure that we listen.
                 wanted = (topics.desired, topics.command)
                 self._unread = tuple([topic for topic in wanted if not await wire.subscribe(topic)])
-                await until_one_ends(_listen(wire, topics, answers), sender.run())
+                talk = ClaimTalk(wire, claims, settings.claims, gateway) if claims is not None else None
+                self._talk = talk
+                saying = talk.run() if talk is not None else no_claims()
+                await until_one_ends(_listen(wire, topics, answers, talk), sender.run(), saying)
             except asyncio.CancelledError:
                 await _say_goodbye(wire, sender)
                 raise
             finally:
-                self._sender = None
+                self._sender = self._talk = None
 
     async def _refresh(self) -> None:
         if self._sender is not None:
             await self._sender.refresh()
 
     def _warnings(self) -> Sequence[Reason]:
+        refused = self._talk.refused if self._talk is not None else None
         return [
             Reason(
                 "upstream-not-read",
                 f"The broker does not let this gateway read {topic}.",
                 "Allow it in the broker's access list.",
             )
-            for topic in self._unread
+            for topic in (*self._unread, *((refused,) if refused else ()))
         ]
 
     def _report(self, error: TenderError) -> None:
@@ -133,10 +141,13 @@ class KeptUpstream:
         _log.log(logging.WARNING if news else logging.DEBUG, "%s: %s", error.code, error.message)
 
 
-async def _listen(wire: Wire, topics: Topics, answers: Answers) -> None:
+async def _listen(wire: Wire, topics: Topics, answers: Answers, talk: ClaimTalk | None) -> None:
     room = asyncio.Semaphore(HANDLED)
     async with asyncio.TaskGroup() as tasks:
         async for arrived in wire.arrivals():
+            if talk is not None and talk.takes(arrived):
+                wire.done(arrived)
+                continue
             await room.acquire()
             task = tasks.create_task(_handle(wire, topics, answers, arrived), name="upstream message")
             task.add_done_callback(lambda _: room.release())

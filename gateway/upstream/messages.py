@@ -58,8 +58,8 @@ class Evidence(Outgoing):
         alias="of", description="`transfer`: the bytes in flash; `boot`: the firmware that runs."
     )
     kind: api.EvidenceKind = Field(
-        description="`computed-hash`, `readback`, `reported-hash`, `version`, `announce` or `none`, "
-        "strongest first."
+        description="`computed-hash`, `readback`, `reported-hash`, `checksum`, `version`, "
+        "`announce` or `none`, strongest first."
     )
     detail: Detail = Field(default="", description="What exactly was seen, for people.")
     at: Moment | None = Field(default=None, description="When it was seen.")
@@ -113,7 +113,8 @@ class NodeState(Message):
     state: str = Field(
         description="`ok`, `waiting`, `updating`, `wounded`, `quarantined`, `identity-changed` (another node "
         "answers there), `changed-by-others` (it runs what nobody brought to it), "
-        "`silent` (it was asked since, and does not answer) or `unknown` (never seen)."
+        "`silent` (it was asked since, and does not answer), `seen` (it is heard on the air, and is another "
+        "gateway's or nobody's: nothing is done to it from here) or `unknown` (never seen)."
     )
     role: api.Role = Field(description="How it was found: `app`, `loader`, `asleep`, `silent` or `unknown`.")
     identity: Detail | None = Field(default=None, description="Which node this is; absent if not known.")
@@ -146,6 +147,10 @@ class NodeState(Message):
     phase: str | None = Field(default=None, description="The phase of that attempt.")
     last_attempt: int | None = Field(default=None, description="The last attempt that ended.")
     last_outcome: str | None = Field(default=None, description="How it ended: one of the outcomes below.")
+    owner: Detail | None = Field(
+        default=None,
+        description="The gateway that has the node, of one on the air; absent if that is not known.",
+    )
     next_step: Text = Field(default="", description="What happens or has to be done next, for people.")
 
     @classmethod
@@ -177,6 +182,7 @@ class NodeState(Message):
             phase=view.phase,
             last_attempt=view.last_attempt,
             last_outcome=view.last_outcome,
+            owner=view.owner,
             next_step=view.next_step,
         )
 

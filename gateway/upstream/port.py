@@ -9,6 +9,7 @@ from typing import Protocol
 from flashers.api import Stamp
 from gateway.control import Control, Progress
 from gateway.model.views import Event, NodeView, Status
+from gateway.upstream.claims import ClaimDesk
 from transports.errors import TenderError
 
 
@@ -55,7 +56,7 @@ class Outbox(Protocol):
 class Upstream(Protocol):
     """A door to the outside, run for as long as the service runs."""
 
-    async def run(self, control: Control, outbox: Outbox) -> None:
+    async def run(self, control: Control, outbox: Outbox, claims: ClaimDesk | None = None) -> None:
         """Connect, send, receive; reconnect for ever.  Ends only by cancellation."""
         ...
 

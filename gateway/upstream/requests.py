@@ -230,8 +230,26 @@ class ReleaseRecall(Incoming):
     why: Why = Field(default="", description="Told to whoever asks why it is not used.")
 
 
+class Handover(Incoming):
+    """Let go of a node on the air, for one other gateway to take; refused while an attempt is open on it."""
+
+    VERB: ClassVar = "handover"
+    node: Name = Field(description="The node's name.")
+    to: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
+        description="The gateway that may take it, as it calls itself."
+    )
+
+
+class TakeOver(Incoming):
+    """Own a node on the air from now on, whoever had it: where that gateway is gone for good."""
+
+    VERB: ClassVar = "take-over"
+    node: Name = Field(description="The node's name.")
+
+
 OfRollout = Pause | Resume | ReleaseHold | ReleaseUnhold | ReleaseRecall
-Args = Cancel | Rollback | Probe | Refresh | OfRollout
+OfOwners = Handover | TakeOver
+Args = Cancel | Rollback | Probe | Refresh | OfOwners | OfRollout
 VERBS: dict[str, type[Args]] = {
     kind.VERB: kind
     for kind in (
@@ -239,6 +257,8 @@ VERBS: dict[str, type[Args]] = {
         Rollback,
         Probe,
         Refresh,
+        Handover,
+        TakeOver,
         Pause,
         Resume,
         ReleaseHold,

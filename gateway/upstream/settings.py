@@ -22,6 +22,8 @@ class MqttSettings(BaseModel):
     """``mqtt://HOST[:PORT]`` or ``mqtts://HOST[:PORT]`` (TLS)."""
     prefix: str = "tender/{gateway}"
     """Where our topics begin; ``{gateway}`` is the gateway's name."""
+    claims: str = "tender-claims"
+    """Where all gateways that hear the same nodes say whose each one is; see `docs/upstream.md`."""
     client_id: str | None = Field(default=None, min_length=1, max_length=128)
     """``tender-NAME`` if it is left out.  Two gateways with one client id drive each other out."""
     protocol: Literal["5", "3.1.1"] = "5"
@@ -78,7 +80,7 @@ class MqttSettings(BaseModel):
             raise ValueError("0 is no port")
         return url
 
-    @field_validator("prefix")
+    @field_validator("prefix", "claims")
     @classmethod
     def _is_prefix(cls, prefix: str) -> str:
         if not prefix or len(prefix) > 200:

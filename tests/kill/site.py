@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flashers.api import Digest, Segment, VirtualSetup
+from flashers.api import Digest, Segment, VirtualSetup, uart_node
 from flashers.images import write_ihex
 from flashers.mcuboot_smp.make import make_image
 from flashers.sim import SimApp, build_app
@@ -149,7 +149,7 @@ async def make_hail_site(
         )
         site.nodes[name] = node  # type: ignore[assignment]
         site.books[name] = Logbook(site.nodes[name])
-        await stack.enter_async_context(PtyHost(node, link=folder / name))
+        await stack.enter_async_context(PtyHost(uart_node(node), link=folder / name))
     return site
 
 

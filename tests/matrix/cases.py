@@ -57,6 +57,9 @@ _UNTELLABLE = {Behaviour.LIES: OTHERS}
 _KEPT = {Behaviour.CONFIRMS_EARLY: WOUNDED | BACK}
 """The highest version runs; once it has confirmed itself nothing older will be started any more."""
 
+_TOLD_BY_VERSION = {Behaviour.HEALTHY: SUCCEEDED, Behaviour.CRASHES: WOUNDED}
+"""Nodes that say nothing but a version, and take no package but by their application's leave."""
+
 _REFUSES = {"reject": "boot"}
 _HEALTHY = (Behaviour.HEALTHY,)
 
@@ -85,5 +88,15 @@ CASES: dict[str, Case] = {
         Case("rejected", families.OVERWRITE, _HEALTHY, BACK, _REFUSES),
         *_cases(families.XIP_REVERT, _ALL | _KEPT),
         *_cases(families.RECOVERY, _ALL | _UNTELLABLE),
+        *_cases(families.BLE_SWAP, _GOOD_AND_BAD),
+        Case("rejected", families.BLE_SWAP, _HEALTHY, BACK, _REFUSES),
+        *_cases(families.BLE_OVERWRITE, _GOOD_AND_BAD),
+        *_cases(families.SECURE, _TOLD_BY_VERSION),
+        Case("rejected", families.SECURE, _HEALTHY, BACK, {"refuse": "init"}),
+        Case("there", families.SECURE, _HEALTHY, THERE, there=True),
+        *_cases(families.SECURE_SINGLE, _TOLD_BY_VERSION),
+        *_cases(families.LEGACY, _TOLD_BY_VERSION),
+        Case("there", families.LEGACY, _HEALTHY, THERE, there=True),
+        *_cases(families.LEGACY_SINGLE, _TOLD_BY_VERSION),
     )
 }

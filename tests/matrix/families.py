@@ -11,6 +11,8 @@ from functools import cache
 from flashers.api import Component, FlasherPlugin
 from flashers.mcuboot_smp import PLUGIN as SMP
 from flashers.mcuboot_smp.make import make_image
+from flashers.nordic_dfu import FORMAT as NORDIC_FORMAT
+from flashers.nordic_dfu import PLUGIN as NORDIC
 from flashers.sim import Behaviour, SimApp, build_app
 from flashers.stk500 import PLUGIN as STK500
 from flashers.stk500.parts import PARTS
@@ -21,7 +23,7 @@ OLD, NEW = "1.0.0", "2.0.0"
 LIE = "9.9.9"
 """What a lying application says that it is."""
 
-_PLUGINS: dict[str, FlasherPlugin] = {"stk500": STK500, "mcuboot_smp": SMP}
+_PLUGINS: dict[str, FlasherPlugin] = {"stk500": STK500, "mcuboot_smp": SMP, "nordic_dfu": NORDIC}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,8 @@ class Family:
     known_good: bool = True
     two_slots: bool = False
     on_trial: bool = False
+    on_air: bool = False
+    """Whether it is behind a radio, and not on a line."""
     latency: float = 0.0
     """Seconds that a byte is under way, where a transfer has to take its time."""
 
@@ -68,6 +72,9 @@ def _node_type(family: Family) -> NodeType:
 @cache
 def _artifact(family: Family, version: str, behaviour: Behaviour, component: Component) -> bytes:
     app = SimApp(version, behaviour, claims=LIE if behaviour is Behaviour.LIES else "")
+    if family.profile.format == NORDIC_FORMAT:
+        protocol = str(family.profile.params["protocol"])
+        return NORDIC.build(app, family.size, {"protocol": protocol})
     if family.profile.format == "mcuboot":
         return make_image(app, size=family.size, seed=component.image)
     return build_app(app, family.size, seed=component.image)
@@ -115,6 +122,7 @@ def _smp(
     pages: int = 2,
     two_slots: bool = True,
     on_trial: bool = False,
+    on_air: bool = False,
 ) -> Family:
     names = ("app", "net")[:components]
     profile = Profile.model_validate(
@@ -124,6 +132,7 @@ def _smp(
             "format": "mcuboot",
             "components": [{"id": each, "image": number} for number, each in enumerate(names)],
             "reset": reset,
+            **({"media": ["ble"]} if on_air else {}),
             "timing": {"boot_deadline": 5.0, "patience": 20.0, "soak": 1.0, "soak_interval": 1.0},
             "health": [
                 {"kind": "digest"},
@@ -132,7 +141,7 @@ def _smp(
             "params": {
                 "mode": mode,
                 "reset": reset,
-                "reply_timeout": 0.5,
+                "reply_timeout": 1.5 if on_air else 0.5,
                 "stall_timeout": 5.0,
                 "boot_deadline": 5.0,
                 "quiet_after_reset": 0.3,
@@ -141,7 +150,40 @@ def _smp(
     )
     # An image has 232 bytes, and comes in three pieces; a slot has one page more than that, its trailer.
     options = {"page": str(256 // pages), "slot-pages": str(pages + 1), "buf-size": "160"}
-    return Family(name, profile, 160, options, known_good=known_good, two_slots=two_slots, on_trial=on_trial)
+    return Family(
+        name,
+        profile,
+        160,
+        options,
+        known_good=known_good,
+        two_slots=two_slots,
+        on_trial=on_trial,
+        on_air=on_air,
+    )
+
+
+def _nordic(name: str, protocol: str, banks: str, *, two_slots: bool = False, **options: str) -> Family:
+    profile = Profile.model_validate(
+        {
+            "name": name,
+            "flasher": "nordic_dfu",
+            "media": ["ble"],
+            "format": NORDIC_FORMAT,
+            "reset_by": "none",
+            "timing": {"boot_deadline": 5.0, "patience": 20.0, "soak": 1.0, "soak_interval": 1.0},
+            "health": [{"kind": "version"}],
+            "params": {
+                "protocol": protocol,
+                "banks": banks,
+                "version_rule": "off",
+                "version_text": "decimal",
+                "reply_timeout": 2.0,
+                "boot_deadline": 8.0,
+                "loader_deadline": 5.0,
+            },
+        }
+    )
+    return Family(name, profile, 2 * 256 + 40, options, two_slots=two_slots, on_air=True)
 
 
 STK500_LINE = _stk500("stk500")
@@ -167,6 +209,19 @@ XIP_REVERT = _smp("smp-direct-xip-revert", "direct-xip-revert", reset="dtr", on_
 RECOVERY = _smp("smp-serial-recovery", "serial-recovery", reset="dtr", known_good=True, two_slots=False)
 """One slot, written by the bootloader."""
 
+BLE_SWAP = _smp("smp-ble", "swap", on_trial=True, on_air=True)
+"""MCUboot with two slots, by SMP over a radio; nothing but its power switch restarts it."""
+BLE_OVERWRITE = _smp("smp-ble-overwrite", "overwrite", known_good=True, on_air=True)
+"""The same with the second slot copied over the first."""
+SECURE = _nordic("nordic-secure", "secure", "dual", two_slots=True, page="256", pages="4")
+"""Nordic's secure loader with two banks, its buttonless service without bonds."""
+SECURE_SINGLE = _nordic("nordic-secure-single", "secure", "single", page="256", pages="4")
+"""The same with one bank: the old application goes with the first object."""
+LEGACY = _nordic("nordic-legacy", "legacy", "dual", page="256", pages="4")
+"""Nordic's legacy loader with two banks; several of its kind are called alike."""
+LEGACY_SINGLE = _nordic("nordic-legacy-single", "legacy", "single", page="256", pages="4")
+"""The same with one bank."""
+
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
@@ -181,5 +236,11 @@ FAMILIES: dict[str, Family] = {
         OVERWRITE,
         XIP_REVERT,
         RECOVERY,
+        BLE_SWAP,
+        BLE_OVERWRITE,
+        SECURE,
+        SECURE_SINGLE,
+        LEGACY,
+        LEGACY_SINGLE,
     )
 }

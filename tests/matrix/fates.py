@@ -50,6 +50,16 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Drop:
+    """The n-th packet on the air, up or down, does not arrive, and the link with it is lost."""
+
+    packet: int
+
+    def __str__(self) -> str:
+        return f"drop@{self.packet}"
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Somebody asks for the end of the attempt after a journal write."""
 
@@ -69,11 +79,13 @@ class Fate:
     asks: tuple[Ask, ...] = ()
     sends: tuple[KillAtSend, ...] = ()
     line: str = ""
+    drops: tuple[Drop, ...] = ()
 
     @property
     def faults(self) -> int:
         """How many things go wrong."""
-        return len(self.kills) + len(self.cuts) + len(self.sends) + (1 if self.line else 0)
+        several = (self.kills, self.cuts, self.sends, self.drops)
+        return sum(map(len, several)) + (1 if self.line else 0)
 
     @classmethod
     def of(cls, *events: "Event", line: str = "") -> "Fate":
@@ -84,6 +96,7 @@ class Fate:
             tuple(event for event in events if isinstance(event, Ask)),
             tuple(event for event in events if isinstance(event, KillAtSend)),
             line,
+            tuple(event for event in events if isinstance(event, Drop)),
         )
 
     @classmethod
@@ -103,15 +116,15 @@ class Fate:
         return cls.of(*events, line=line)
 
     def __str__(self) -> str:
-        words = [str(each) for each in (*self.kills, *self.sends, *self.cuts, *self.asks)]
+        words = [str(each) for each in (*self.kills, *self.sends, *self.cuts, *self.drops, *self.asks)]
         return " ".join([*words, f"line={self.line}"] if self.line else words) or "nothing"
 
 
-Event = Kill | KillAtSend | Cut | Ask
+Event = Kill | KillAtSend | Cut | Drop | Ask
 
 
 def _event(word: str) -> Event:
-    found = re.fullmatch(r"(kill|kill-send|cut|ask)@(\d+)([-+~]?)(?:=([a-z]+))?", word)
+    found = re.fullmatch(r"(kill|kill-send|cut|drop|ask)@(\d+)([-+~]?)(?:=([a-z]+))?", word)
     if found is None:
         raise ValueError(f"{word!r} is no event of a fate")
     kind, number, sign, value = found[1], int(found[2]), found[3], found[4]
@@ -120,6 +133,8 @@ def _event(word: str) -> Event:
             return Kill(number, after=sign == "+")
         case "kill-send":
             return KillAtSend(number)
+        case "drop":
+            return Drop(number)
         case "cut":
             return Cut(number, torn=sign == "~", stays_off=value == FOREVER)
         case _:

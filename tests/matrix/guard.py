@@ -4,11 +4,14 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
-from flashers.api import RollbackKind
+from flashers.api import RollbackKind, UartNode, radio_node, uart_node
 from flashers.mcuboot_smp.virtual import VirtualMcubootNode
 from flashers.mcuboot_smp.virtual.bootloader import Bootloader
 from flashers.mcuboot_smp.virtual.node import Life
+from flashers.nordic_dfu.virtual.legacy import VirtualLegacyNode
+from flashers.nordic_dfu.virtual.secure import VirtualSecureNode
 from flashers.sim import Operation, SimFlash
 from flashers.stk500.virtual import VirtualStk500
 from gateway.attempt import facts
@@ -16,9 +19,12 @@ from gateway.attempt.advance import pins
 from gateway.model.outcomes import Direction
 from gateway.model.records import Observation, Record
 from tests.matrix.fates import Cut
+from tests.matrix.radio import Overheard
 from transports.links import Transmit
 
-Node = VirtualStk500 | VirtualMcubootNode
+T = TypeVar("T")
+
+Node = VirtualStk500 | VirtualMcubootNode | VirtualSecureNode | VirtualLegacyNode
 
 _WAYS = frozenset({RollbackKind.REFLASH, RollbackKind.RESTORE})
 _MOST_REMEMBERED = 200_000
@@ -27,7 +33,22 @@ _boots: dict[bytes, bool] = {}
 
 def flash_of(node: Node) -> SimFlash:
     """The node's flash."""
-    return node.flash if isinstance(node, VirtualStk500) else node.slots.flash
+    match node:
+        case VirtualStk500():
+            return node.flash
+        case VirtualMcubootNode():
+            return node.slots.flash
+        case VirtualSecureNode():
+            return node.store.flash
+        case VirtualLegacyNode():
+            return node.banks.flash
+
+
+def _boots_now(node: Node) -> bool:
+    """Whether it is its loader that is at work, after a start."""
+    if isinstance(node, VirtualMcubootNode):
+        return node.life is Life.BOOTING
+    return not isinstance(node, VirtualStk500) and node.where == "booting"
 
 
 class Guard:
@@ -59,17 +80,31 @@ class Guard:
 
     def attach(self, transmit: Transmit) -> None:
         """As in the contract."""
-        self.node.attach(transmit)
+        self._on_line.attach(transmit)
 
     def lines(self, *, dtr: bool, rts: bool) -> None:
         """As in the contract."""
-        self.node.lines(dtr=dtr, rts=rts)
+        self._on_line.lines(dtr=dtr, rts=rts)
 
     def receive(self, data: bytes) -> None:
         """As in the contract."""
+        self.asked(lambda: self._on_line.receive(data))
+
+    @property
+    def _on_line(self) -> UartNode:
+        return uart_node(self.node)
+
+    # The air
+
+    def on_air(self, name: str, address: str) -> Overheard:
+        """The node's radio, watched."""
+        return Overheard(radio_node(self.node).radio(name, address), self.asked)
+
+    def asked(self, do: Callable[[], T]) -> T:
+        """Have something done by the node that the host asked for."""
         self._asked = True
         try:
-            self.node.receive(data)
+            return do()
         finally:
             self._asked = False
 
@@ -108,8 +143,7 @@ class Guard:
 
     def _wrong(self, operation: Operation) -> list[str]:
         record, wrong = self.record, list[str]()
-        booting = isinstance(self.node, VirtualMcubootNode) and self.node.life is Life.BOOTING
-        by_itself = booting or not self._asked
+        by_itself = _boots_now(self.node) or not self._asked
         if record is None or not record.touched:
             return ["the journal does not say that the node is touched"]
         if record.done and not by_itself:
@@ -128,7 +162,7 @@ class Guard:
 
     def _boots(self) -> bool:
         """Whether it would come up if its power failed now."""
-        if isinstance(self.node, VirtualStk500):
+        if not isinstance(self.node, VirtualMcubootNode):
             return self.node.truth().bootable
         key = self._traits.encode() + self.node.slots.flash.data
         return _remembered(hashlib.blake2b(key, digest_size=16).digest(), partial(_boot, self.node))

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from itertools import pairwise
 
-from flashers.api import RollbackKind, Truth
+from flashers.api import Digest, Firmware, RollbackKind, Truth
 from flashers.sim import Behaviour
 from flashers.stk500.virtual import VirtualStk500
 from gateway.model.outcomes import Outcome, Verdict
@@ -112,7 +112,7 @@ def _runs(world: World, ended: Ended, *, want: bool) -> list[str]:
     if not ended.settled.confirmed:
         found.append("it would not stay")
     after = ended.last.result.after if ended.last.result is not None else {}
-    named = {name: firmware.identity if firmware is not None else None for name, firmware in after.items()}
+    named = {name: _named(world, firmware, want=want) for name, firmware in after.items()}
     if not ended.last.touched:
         named = {name: digest for name, digest in named.items() if digest is not None}  # nobody has asked yet
     if not named.items() <= {each.id: expected[each.image] for each in world.family.components}.items():
@@ -120,6 +120,15 @@ def _runs(world: World, ended: Ended, *, want: bool) -> list[str]:
     if ended.last.touched and len(named) != len(expected):
         found.append("the report is silent on a component")
     return found
+
+
+def _named(world: World, firmware: Firmware | None, *, want: bool) -> Digest | None:
+    """By what the report names a firmware; a node that only tells a version is taken at that word."""
+    if firmware is None or firmware.identity is not None:
+        return firmware.identity if firmware is not None else None
+    targets = (world.want if want else world.old).values()
+    told = [each.firmware.identity for each in targets if each.firmware.same(firmware)]
+    return told[0] if told else None
 
 
 def _holds(world: World, *, want: bool) -> bool:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from gateway.attempt.runner import Runner
 from gateway.journal.journal import Journal, Told
+from gateway.journal.radio import Said
 from gateway.model.records import Observation, Record, Target
 from tests.matrix.fates import Fate
 from transports.links import ByteLink
@@ -93,6 +94,20 @@ class MortalJournal:
 
         self._watcher.saw(observation)
         await self._write(write)
+
+    # How nodes on the air will be called
+
+    async def keep_calling(self, said: Said) -> None:
+        """As in the journal."""
+        await self._write(lambda: self.journal.keep_calling(said))
+
+    async def back_from(self, place: str) -> None:
+        """As in the journal."""
+        await self._write(lambda: self.journal.back_from(place))
+
+    async def callings(self) -> list[Said]:
+        """As in the journal."""
+        return await self.journal.callings()
 
     async def _write(self, write: Callable[[], Awaitable[None]]) -> None:
         process = self.process

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice, product
 from math import gcd
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from gateway.model.outcomes import Outcome
 from tests.matrix.cases import Case
-from tests.matrix.fates import Cut, Event, Fate, Kill, KillAtSend
+from tests.matrix.fates import Cut, Drop, Event, Fate, Kill, KillAtSend
 from tests.matrix.judge import Wrong, judge
 from tests.matrix.world import Ended, World
 from transports.virtual.clock import run_virtual
@@ -43,6 +43,15 @@ class Run:
     def operations(self) -> int:
         """Flash operations."""
         return self.world.guard.settled
+
+    @property
+    def packets(self) -> int:
+        """Packets on the air that arrived."""
+        return self.world.packets
+
+    def drops(self) -> Iterator[Drop]:
+        """The link lost at each packet."""
+        return (Drop(packet) for packet in range(1, self.packets + 1))
 
     @property
     def sends(self) -> int:
@@ -98,15 +107,26 @@ class Tally:
 
     def one(self, case: Case, fate: Fate, ends: Collection[Outcome] | None = None) -> Run | None:
         """Run and judge; None if it was bad."""
+        return self.judged(case, fate, lambda: run(case, fate), "", ends)
+
+    def judged(
+        self,
+        case: Case,
+        fate: Fate,
+        live: Callable[[], Run],
+        where: str,
+        ends: Collection[Outcome] | None = None,
+    ) -> Run | None:
+        """The same for a world of another kind; ``where`` is told of a bad one."""
         began = time.process_time()
         self.runs += 1
         try:
-            found = run(case, fate)
+            found = live()
             judge(found.world, found.ended, ends or case.ends)
         except Wrong as wrong:
-            self.bad.append(str(wrong))
+            self.bad.append(f"{where} {wrong}".strip())
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a run that raises is a bad run
-            self.bad.append(f"{case} {fate}: {type(error).__name__}: {error}")
+            self.bad.append(f"{where} {case} {fate}: {type(error).__name__}: {error}")
         else:
             self.good(found, ends or case.ends)
             return found

@@ -11,7 +11,7 @@ from flashers.sim import Behaviour
 from tests.matrix.cases import CASES, SUCCEEDED, Case
 from tests.matrix.families import STK500_LARGE
 from tests.matrix.fates import Fate, Kill
-from tests.matrix.products import each, full, pairs, run, strided
+from tests.matrix.products import THOROUGH, each, full, pairs, run, strided
 from tests.matrix.report import counted
 
 pytestmark = pytest.mark.matrix
@@ -37,6 +37,10 @@ STEPS = {
     "smp-serial-recovery/hangs": 5,
     "smp-serial-recovery/confirms-early": 5,
     "smp-serial-recovery/lies": 3,
+    "nordic-secure/crashes": 7,
+    "nordic-secure-single/crashes": 7,
+    "nordic-legacy/crashes": 7,
+    "nordic-legacy-single/crashes": 7,
 }
 """Cases whose product is walked with a step: variants of what another case has in full."""
 
@@ -64,7 +68,8 @@ EACH = pytest.mark.parametrize("case", CASES.values(), ids=str)
 
 @EACH
 def test_no_loss_of_power_or_process_leaves_a_node_in_between(case: Case) -> None:
-    step = 1 if str(case) in WHOLE else STEPS.get(str(case), 3)
+    whole = str(case) in WHOLE or (THOROUGH and case.family.on_air)
+    step = 1 if whole else STEPS.get(str(case), 3)
     heading = "full product of kills and cuts" if step == 1 else "a part of that product, for variants"
     with counted(f"{heading}, {case.family.name}") as tally:
         tally.over(case, full(run(case, Fate()), step))

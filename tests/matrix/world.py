@@ -7,16 +7,16 @@ exactly: threads, sockets, disks and clocks.
 
 import asyncio
 import sqlite3
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
 from flashers.api import Component, Digest, Firmware, FirmwareImage, Stamp, Truth, VirtualSetup
-from flashers.mcuboot_smp.virtual import VirtualMcubootNode
 from flashers.sim import Behaviour, Operation
-from flashers.stk500.virtual import VirtualStk500
 from gateway.attempt.advance import recovery_of
 from gateway.attempt.health import Hook
+from gateway.attempt.radio import Radio
 from gateway.attempt.runner import Runner, Surroundings
 from gateway.attempt.session import HostSession
 from gateway.attempt.telling import phase_told
@@ -24,15 +24,18 @@ from gateway.journal import Database, Journal
 from gateway.model.outcomes import Direction, Outcome
 from gateway.model.records import Observation, Part, Record, Target
 from gateway.model.views import Event
+from gateway.service.adapters.callings import Callings
 from gateway.service.node_types import rules_of
 from tests.matrix.cases import Case
 from tests.matrix.families import NEW, OLD, Family
 from tests.matrix.fates import Fate
 from tests.matrix.guard import Guard, Node
 from tests.matrix.process import Killed, MortalJournal, MortalLink, Process, Sends
+from tests.matrix.radio import ADDRESS, PLACE, MortalWay
 from transports.links import ByteLink, LinkSpec
 from transports.recorder import FlightRecorder
 from transports.virtual.memory import MemoryLine
+from transports.virtual.memory_gatt import LATENCY, MemoryAir, MemoryRadio
 from transports.virtual.pty import PtyHost
 
 MOST_LIVES = 12
@@ -157,7 +160,7 @@ class Ended:
 
 
 class World:
-    """One node on one line, and one gateway that may die and come back."""
+    """One node on one line or on the air, and one gateway that may die and come back."""
 
     pace = Pace()
 
@@ -177,19 +180,33 @@ class World:
         self.node = self._node()
         noisy = any(word in fate.line for word in ("corrupt", "drop", "noise", "loss", "duplicate"))
         self.guard = Guard(self.node, fate.cuts, two_slots=family.two_slots, noisy=noisy)
-        self.line = self._made_line()
+        self.air = MemoryAir(latency=family.latency or LATENCY)
+        self.radio: MemoryRadio | None = None
+        self._line: MemoryLine | PtyHost | None = None
+        if family.on_air:
+            self._put_on_air()
+        else:
+            self._line = self._made_line()
         self.journal = self._made_journal()
         self.mortal = MortalJournal(self.journal, fate, self.guard)
         self.sends = Sends(fate)
-        self.spec = LinkSpec("uart", "memory")
+        self.spec = LinkSpec.parse(PLACE) if family.on_air else LinkSpec("uart", "memory")
         self._recorders: list[FlightRecorder] = []
+
+    @property
+    def line(self) -> MemoryLine | PtyHost:
+        """The line, of a world that has one."""
+        if self._line is None:
+            raise TypeError("a node on the air has no line")
+        return self._line
 
     @property
     def story(self) -> list[str]:
         """What passed, over all lives, and what the faults on the line did."""
         frames = [(frame.at, f"  {frame}") for recorder in self._recorders for frame in recorder]
+        said = self._line.story if self._line is not None else []
         diary = [(at, f"{at:.4f} {_in_words(entry)}") for at, entry in self.guard.diary]
-        return [*(line for _, line in sorted(frames + diary, key=lambda pair: pair[0])), *self.line.story]
+        return [*(line for _, line in sorted(frames + diary, key=lambda pair: pair[0])), *said]
 
     # What a world with a real line and a real disk has otherwise
 
@@ -198,6 +215,22 @@ class World:
 
     def _made_journal(self) -> Journal:
         return Journal(QuickDatabase(), "gw", no_clock)
+
+    def _put_on_air(self) -> None:
+        drops = tuple(drop.packet for drop in self.fate.drops)
+        self.radio = self.air.add(self.guard.on_air("n", ADDRESS), drops=drops)
+
+    @property
+    def packets(self) -> int:
+        """Packets on the air that arrived so far."""
+        return self.radio.counts.packets if self.radio is not None else 0
+
+    async def _way(self, process: Process) -> tuple[Radio, Callable[[], Awaitable[None]]]:
+        """The way to a node on the air, of one life of the gateway, and what ends it once that is over."""
+        callings = Callings(self.mortal)
+        await callings.load()
+        way = MortalWay(self.air, callings, process, self.sends)
+        return way, way.left_behind
 
     async def _opened(self) -> ByteLink:
         if not isinstance(self.line, MemoryLine):
@@ -219,7 +252,7 @@ class World:
                 options={**self.family.options, **self.case.options},
             )
         )
-        if not isinstance(node, VirtualStk500 | VirtualMcubootNode):
+        if not isinstance(node, Node):
             raise TypeError(f"{type(node).__name__} is no node of these worlds")
         return node
 
@@ -287,7 +320,8 @@ class World:
             links.append(await self._opened())
             return MortalLink(links[-1], process, self.sends)
 
-        session = HostSession("n", self.spec, opened)
+        way, left_behind = await self._way(process) if self.family.on_air else (None, None)
+        session = HostSession("n", self.spec, opened, radio=way)
         self._recorders.append(session.recorder)
         around = Surroundings(self.mortal, self.stock, NoWays(), self.family.node_type, no_clock, _no_hooks)
         process.runner = Runner(record, session, around)
@@ -305,6 +339,8 @@ class World:
         await asyncio.wait(everybody)
         for link in links:
             await link.aclose()  # as the system does for a process that is gone
+        if left_behind is not None:
+            await left_behind()
         for error in [each.exception() for each in everybody if not each.cancelled()]:
             if error is not None and not isinstance(error, Killed):
                 raise error

@@ -13,6 +13,7 @@ FROM_ELSEWHERE = {
     ("gateway.config.sources", "f'config-{code}'"),
     ("gateway.profiles.read", "code"),
     ("gateway.profiles.resolve", "f'profile-{code}'"),
+    ("gateway.service.adapters.watching", "_CODES[state]"),
     ("gateway.service.seeing.concerns", "outcome.value"),
     ("gateway.support.checks.nodes", "concern['code']"),
 }

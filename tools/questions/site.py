@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flashers.api import Digest, Segment, VirtualNode, VirtualSetup
+from flashers.api import Digest, Segment, VirtualNode, VirtualSetup, uart_node
 from flashers.images import write_ihex
 from flashers.mcuboot_smp.make import make_image
 from flashers.sim import Behaviour, SimApp, build_app
@@ -299,9 +299,9 @@ class Site:
             )
             self.nodes[name] = node = node_type.plugin.virtual_node(setup)
             if name == SERVED:
-                self.server = await self._ports.enter_async_context(TcpHost(node))
+                self.server = await self._ports.enter_async_context(TcpHost(uart_node(node)))
                 continue
-            port = PtyHost(node, link=self.folder / name, baud=self.baud)
+            port = PtyHost(uart_node(node), link=self.folder / name, baud=self.baud)
             self.ports[name] = await self._ports.enter_async_context(port)
 
     async def swap(self, name: str, version: str, behaviour: Behaviour = Behaviour.HEALTHY) -> None:

@@ -5,7 +5,7 @@ Chosen in the configuration; everything above is the same code for both.
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bleak import BleakClient, BleakScanner
 from bleak.backends.device import BLEDevice
@@ -13,7 +13,9 @@ from bleak.backends.scanner import AdvertisementDataCallback
 from bleak.exc import BleakError
 
 from transports.ble.errors import AdapterHung
-from transports.ble.hci import HciAdapter, backends
+
+if TYPE_CHECKING:  # a site with BlueZ has no need of bumble, and need not have it
+    from transports.ble.hci import HciAdapter
 
 CONNECT_S = 10.0
 """Seconds for one try to connect to a node that was just heard."""
@@ -58,7 +60,7 @@ class Backend(Protocol):
 class HciBackend:
     """A host of our own; see :mod:`transports.ble.hci`."""
 
-    def __init__(self, adapter: HciAdapter) -> None:
+    def __init__(self, adapter: "HciAdapter") -> None:
         self._adapter = adapter
 
     @property
@@ -79,12 +81,16 @@ class HciBackend:
 
     def scanner(self, callback: AdvertisementDataCallback) -> BleakScanner:
         """As in the contract."""
+        from transports.ble.hci import backends
+
         return BleakScanner(callback, backend=backends(self._adapter)[0])
 
     def client(
         self, device: BLEDevice, gone: Callable[[BleakClient], None], *, passkey: int | None, pair: bool
     ) -> BleakClient:
         """As in the contract."""
+        from transports.ble.hci import backends
+
         kind = backends(self._adapter, passkey)[1]
         return BleakClient(device, gone, pair=pair, timeout=CONNECT_S, backend=kind)
 

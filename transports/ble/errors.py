@@ -17,6 +17,13 @@ class AdapterMissing(LinkNotFound):
     remedy = "Plug it in, or correct its address; `bluetoothctl list` shows those that BlueZ has."
 
 
+class BluezMissing(AdapterMissing):
+    """The system's Bluetooth does not run."""
+
+    code = "ble-no-bluez"
+    remedy = "Install BlueZ and start it: `systemctl enable --now bluetooth`."
+
+
 class AdapterHung(LinkError):
     """The adapter answers nothing any more."""
 

@@ -8,7 +8,7 @@ is the same code that runs over BlueZ, and it is as unbounded in its writes with
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from bleak.assigned_numbers import CharacteristicPropertyName
@@ -31,6 +31,8 @@ from bumble.transport.common import TransportSink, TransportSource
 
 log = logging.getLogger(__name__)
 
+_OWN_RANDOM = "F0:F1:F2:F3:F4:F5"
+"""A static address that is never used: we connect with the controller's public one."""
 ATT_MTU = 517
 """What BlueZ asks for; the node's own limit is usually smaller."""
 
@@ -49,22 +51,27 @@ class Passkeys(PairingDelegate):
 
 
 class HciAdapter:
-    """A Bluetooth host over one controller."""
+    """A Bluetooth host over one controller; ``address`` is what the controller says, once it was asked."""
+
+    device: Device
 
     def __init__(self, source: TransportSource, sink: TransportSink, address: str, name: str) -> None:
         self.address = address
         self.name = name
-        self.device = Device(
-            host=Host(source, sink),
-            config=DeviceConfiguration(name="tender", address=hci.Address(address), le_enabled=True),
-        )
-        self.device.keystore = MemoryKeyStore()
+        self._keys = MemoryKeyStore()
         self._scanners: set[HciScanner] = set()
         self._connecting = asyncio.Lock()
+        self.plug(source, sink)
+
+    def plug(self, source: TransportSource, sink: TransportSink) -> None:
+        """Go on with another controller, or with the same one behind another stream; bonds are kept."""
+        config = DeviceConfiguration(name="tender", address=hci.Address(_OWN_RANDOM), le_enabled=True)
+        self.device = Device(host=Host(source, sink), config=config)
+        self.device.keystore = self._keys
         self.device.on("advertisement", self._heard)
 
     async def power_on(self) -> None:
-        """Reset the controller and make it ours.
+        """Reset the controller and make it ours; whoever was listening goes on listening.
 
         Raises:
             BleakError: it does not answer.
@@ -74,18 +81,42 @@ class HciAdapter:
                 await self.device.power_on()
         except (TimeoutError, BaseBumbleError) as error:
             raise BleakError(f"the adapter {self.address} does not answer: {error!r}") from error
+        self.address = self.device.public_address.to_string(False)
+        self.device.scanning = False  # a reset ends it, and bumble does not notice
+        if self._scanners:
+            await self._scan(self.device.start_scanning(legacy=True, filter_duplicates=False))
 
     async def add_scanner(self, scanner: "HciScanner") -> None:
         """Begin to hand over what is heard; the radio listens while anybody wants it to."""
         self._scanners.add(scanner)
         if len(self._scanners) == 1:
-            await self.device.start_scanning(legacy=True, filter_duplicates=False)
+            try:
+                await self._scan(self.device.start_scanning(legacy=True, filter_duplicates=False))
+            except BleakError:
+                self._scanners.discard(scanner)
+                raise
 
     async def remove_scanner(self, scanner: "HciScanner") -> None:
         """End it."""
         self._scanners.discard(scanner)
         if not self._scanners and self.device.is_scanning:
-            await self.device.stop_scanning()
+            await self._scan(self.device.stop_scanning())
+
+    async def _scan(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except BaseBumbleError as error:
+            raise BleakError(f"the adapter {self.address} cannot scan: {error!r}") from error
+
+    def lasting(self, address: hci.Address) -> hci.Address:
+        """The identity address behind a resolvable one, if a bond resolves it; else the same.
+
+        Core Specification, Vol 3, Part C, 10.8.2.3.
+        """
+        resolver = self.device.address_resolver
+        if not address.is_resolvable or resolver is None:
+            return address
+        return resolver.resolve(address) or address
 
     async def connect(self, address: hci.Address, timeout: float) -> Connection:
         """One at a time, as a controller has one initiator (Core Specification, Vol 6, Part B, 4.4.4)."""
@@ -151,7 +182,9 @@ class HciScanner(BaseBleakScanner):
         )
         if not self.is_allowed_uuid(told.service_uuids):
             return
-        address = advertisement.address.to_string(False)
+        # A bonded node is known by the address that its bond resolves to, as BlueZ shows it; it is called by
+        # the one that it has now.
+        address = self.adapter.lasting(advertisement.address).to_string(False)
         device = self.create_or_update_device(address, address, told.local_name, advertisement.address, told)
         self.call_detection_callbacks(device, told)
 
@@ -260,7 +293,7 @@ class HciClient(BaseBleakClient):
         """As in bleak."""
         keystore = self.adapter.device.keystore
         if keystore is not None:
-            await keystore.delete(str(self._peer_address))
+            await keystore.delete(str(self.adapter.lasting(self._peer_address)))
 
     # Values
 

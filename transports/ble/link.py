@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
-from bleak.exc import BleakError
+from bleak.exc import BleakError, BleakGATTProtocolError
 
 from transports.ble.errors import GattRefused
 from transports.errors import LinkLost
@@ -134,12 +134,19 @@ class BleakLink:
             self.gone()
             raise LinkLost(f"{self.address}: the value could not be {what}: {error!r}") from error
         except BleakError as error:
-            refused = _ATT_ERROR.search(str(error))
-            if refused is not None:
-                number = int(refused[1], 16)
+            number = _att_error(error)
+            if number is not None:
                 text = f"{self.address}: the value could not be {what}: ATT error 0x{number:02x}"
                 raise GattRefused(text, att_error=number) from error
             if not self._client.is_connected:
                 self.gone()
                 raise LinkLost(f"{self.address} went away") from error
             raise GattRefused(f"{self.address}: the value could not be {what}: {error}") from error
+
+
+def _att_error(error: BleakError) -> int | None:
+    """The ATT error that the node answered with, if it did (Core Specification, Vol 3, Part F, 3.4.1.1)."""
+    if isinstance(error, BleakGATTProtocolError):
+        return int(error.args[0])
+    words = _ATT_ERROR.search(str(error))  # what bleak has no number for, in BlueZ's words
+    return None if words is None else int(words[1], 16)

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from gateway.api.routes import links, nodes, rescue, rollout, seeing, standing, state
+from gateway.api.routes import discovery, links, nodes, rescue, rollout, seeing, standing, state
 from gateway.control import Control
 
 AREAS: tuple[Callable[[Control], Sequence[web.RouteDef]], ...] = (
+    discovery.routes,
     links.routes,
     nodes.routes,
     rescue.routes,

@@ -7,10 +7,12 @@ facts it was drawn, so that whoever stands before the machine can judge it anew.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from gateway.model.links import Culprit, Finding, NodeOnLink, Traffic
-from transports.uart.adapters import Adapter
+from gateway.model.links import Culprit, Finding, NodeOnLink
+from gateway.service.links.facts import LinkFacts
+from gateway.service.links.radio_diagnosis import diagnose_radio
+
+__all__ = ["LinkFacts", "diagnose"]
 
 _SHAKY_REOPENS = 3
 """Losses in use from which a link counts as shaky, if they are more than one in ten opens."""
@@ -19,33 +21,11 @@ _OURS = frozenset({"link-denied", "bad-link"})
 """Errors of opening that are of this machine's making."""
 
 
-@dataclass(frozen=True, slots=True)
-class LinkFacts:
-    """What a diagnosis is drawn from.
-
-    ``exists`` is whether the port is there, None where only trying tells.  ``held_by``
-    is a stranger that has the port.  ``others`` are the links on the same hub.
-    ``upstream`` is as in the status.
-    """
-
-    channel: str
-    nodes: tuple[NodeOnLink, ...]
-    traffic: Traffic
-    exists: bool | None = None
-    adapter: Adapter | None = None
-    held_by: str | None = None
-    others: tuple["LinkFacts", ...] = field(default=(), repr=False)
-    upstream: str = "none"
-
-    @property
-    def is_dead(self) -> bool:
-        """Nothing comes over it, though it was tried."""
-        return self.exists is False or bool(self.traffic.last_error) or self.traffic.silent
-
-
 def diagnose(link: LinkFacts) -> Finding:
     """Whose fault it is that the link, or a node on it, does not answer; pure."""
     traffic = link.traffic
+    if link.radio is not None:
+        return diagnose_radio(link, link.radio)
     if traffic.last_error in _OURS:
         return _ours(link)
     if link.held_by is not None:

@@ -66,6 +66,7 @@ class Leases:
         journal: where users' leases and borrowed links are kept; without it there are none.
         shared: the links that other software uses as well, by their names as configured.
         holder: who has a port, in words.
+        places: how many an adapter carries, by channel; None for a channel that is none.
     """
 
     def __init__(
@@ -77,8 +78,10 @@ class Leases:
         programs: Programs | None = None,
         clock: Clock | None = None,
         holder: PortHolder = port_holder,
+        places: Callable[[str], int | None] = lambda _: None,
     ) -> None:
         self._per_link = per_link
+        self._places = places
         self._held: dict[str, list[Lease]] = {}
         self._listeners: list[Callable[[], None]] = []
         self._claims: dict[str, tuple[str, float]] = {}
@@ -232,7 +235,11 @@ class Leases:
         if (claimed := self._claimed(channel)) is not None:
             return claimed
         held = self._held.get(channel, [])
-        if len(held) >= self._per_link:
+        places = self._places(channel)
+        if places is not None and len(held) >= places:
+            text = f"{channel} carries {places} nodes at a time, and {len(held)} are connected."
+            return Reason("link-busy", text, "It has its turn when one of them has ended.")
+        if places is None and len(held) >= self._per_link:
             holders = ", ".join(lease.holder for lease in held)
             return Reason(
                 "link-busy", f"{channel} is held for {holders}.", "It is given back when that has ended."

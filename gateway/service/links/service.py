@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from flashers.api import Reason
 from gateway.model.links import Finding, LeaseView, LinkView
-from gateway.service.links.diagnosis import LinkFacts, diagnose
+from gateway.service.adapters.watching import AdapterWatch
+from gateway.service.links.diagnosis import diagnose
 from gateway.service.links.errors import LeaseUnknown, LinkExposed, LinkLeased
+from gateway.service.links.facts import LinkFacts
 from gateway.service.links.shared import Stage
 from gateway.service.links.sights import Sights
 from gateway.service.links.users import UserLeases
@@ -34,6 +36,11 @@ class Links:
         self._supervisor = supervisor
         self._sights = Sights(site, upstream)
         self._giving = asyncio.Lock()
+
+    @property
+    def adapters(self) -> AdapterWatch:
+        """What becomes of the Bluetooth adapters."""
+        return self._sights.adapters
 
     # The service's life
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from flashers.api import Reason
 from gateway.artifacts.files import off_loop
 from gateway.model.links import Culprit, Finding, Holder, LeaseView, LinkView, NodeOnLink
-from gateway.service.links.diagnosis import LinkFacts
+from gateway.service.adapters.watching import AdapterWatch
 from gateway.service.links.errors import LinkUnknown
+from gateway.service.links.facts import LinkFacts
 from gateway.service.links.leases import port_holder
 from gateway.service.links.naming import resolved
 from gateway.service.links.shared import SharedLink, Stage
@@ -33,6 +34,7 @@ class Sights:
     def __init__(self, site: Site, upstream: Callable[[], str]) -> None:
         self._site = site
         self._upstream = upstream
+        self.adapters = AdapterWatch(site)
         self._known: dict[str, Adapter] = {}
         self._unsaved: dict[str, Adapter] = {}
 
@@ -50,7 +52,8 @@ class Sights:
         titles = {table.spec.channel: title for title, table in self._site.config.links.items()}
         found: dict[str, str] = {}
         seen: set[str] = set()
-        for channel in [*titles, *(table.spec.channel for table in self._site.nodes.values())]:
+        own = [f"ble:{name}" for name in self._site.config.adapters]
+        for channel in [*titles, *own, *(table.spec.channel for table in self._site.nodes.values())]:
             where = resolved(channel)
             if where not in seen:
                 seen.add(where)
@@ -118,6 +121,7 @@ class Sights:
             shared_with=shared.neighbour.who if shared is not None else "",
             waits=self._waits(where),
             trouble=shared.trouble if shared is not None else None,
+            radio=facts.radio,
         )
 
     def holder(self, name: str, held_by: str | None) -> LeaseView:
@@ -156,6 +160,7 @@ class Sights:
             exists=there,
             adapter=adapter,
             held_by=stranger,
+            radio=self.adapters.view(name, self._site.clock()),
         )
 
     async def look(self) -> None:

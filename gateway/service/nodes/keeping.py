@@ -114,6 +114,7 @@ class NodeKeeping:
             site.inventory.forget(name)
             await site.refresh_pins()
             site.journal.wake()
+            self._renewed()
 
     async def rename(self, old: str, new: str, *, asked_by: str) -> NodeView:
         """The same node by another name."""

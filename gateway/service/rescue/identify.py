@@ -27,6 +27,7 @@ async def identify(site: Site, node: str) -> str:
         site.opener,
         identity=site.inventory.identity(node),
         counters=site.counters(node),
+        radio=site.radio(node),
     )
     flasher = node_type.plugin.open(session, node_type.params)
     try:

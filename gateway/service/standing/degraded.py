@@ -38,6 +38,8 @@ class Degraded:
         self._state = state
         self._lost = lost
         self._busy = busy
+        self.more: Callable[[], tuple[Reason, ...]] = tuple
+        """What others know to be amiss."""
         self._told: dict[str, Reason] = {}
         self._untold: list[Told] = []
         self._disk: JournalFull | None = None
@@ -54,7 +56,11 @@ class Degraded:
         lost = self._lost()
         if lost is not None:
             found.append(lost)
-        return tuple(found)
+        return (*found, *self.more())
+
+    def wake(self) -> None:
+        """Something others know of has changed."""
+        self._wake.set()
 
     def cannot_write(self) -> Reason | None:
         """Why nothing may be begun that has to be journalled."""

@@ -357,7 +357,7 @@ DEFECTS = (
         "raises unnamed errors",
         RaisesWhatItLikes,
         "the_cable_may_be_pulled",
-        "the_link_may_be_cut_at_any_byte",
+        "the_link_may_be_cut_anywhere",
     ),
     _flasher("calls silence an error", CallsSilenceAnError, "a_node_without_power_is_silent"),
     _flasher(

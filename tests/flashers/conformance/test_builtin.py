@@ -1,6 +1,7 @@
 """The flashers of the house do what is asked of everybody's."""
 
 from flashers.conformance import suite_for
+from transports.links import Medium
 
 _SMALL = {"page": "256", "slot-pages": "5", "buf-size": "160"}
 """A flash of few pages: an image has three, and every operation can be tried."""
@@ -26,3 +27,14 @@ TestAvrThatSaysNothing = suite_for("stk500", {"part": "atmega328p"}, node=_FEW_P
 TestMcubootDirectXip = _mcuboot("direct-xip")
 TestMcubootRamLoad = _mcuboot("ram-load")
 TestMcubootResetByDtr = _mcuboot("serial-recovery", reset="dtr")
+
+
+def _on_air(mode: str) -> type:
+    # Large enough that what a window holds is a small part of it.
+    node = _SMALL | {"slot-pages": "9"}
+    return suite_for("mcuboot_smp", {"mode": mode, **_QUICK}, node=node, size=1500, medium=Medium.BLE)
+
+
+TestMcubootSwapOnAir = _on_air("swap")
+TestMcubootOverwriteOnAir = _on_air("overwrite")
+TestMcubootDirectXipRevertOnAir = _on_air("direct-xip-revert")

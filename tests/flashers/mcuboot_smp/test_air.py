@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
-from flashers.api import Role, VirtualSetup
+from flashers.api import Calling, NotSupported, Role, VirtualSetup
 from flashers.conformance.session import BenchSession
 from flashers.mcuboot_smp.flasher import McubootFlasher
 from flashers.mcuboot_smp.params import SmpParams
@@ -33,16 +33,24 @@ BIG = image_file("3.0.0", size=100_000)
 class AirWorld(World):
     """A node behind a radio, and the radio."""
 
-    air: Air
-    adapter: Adapter
-    links: list[BleakLink]
+    air: Air = field(kw_only=True)
+    adapter: Adapter = field(kw_only=True)
+    links: list[BleakLink] = field(kw_only=True)
+
+
+class Bare(BleakLink):
+    """A connection whose table was read while nothing stood in it yet, as it happens with BlueZ."""
+
+    def has(self, characteristic: str) -> bool:
+        del characteristic
+        return False
 
 
 @asynccontextmanager
 async def on_air(
-    options: Mapping[str, str] = SMALL, *, timing: Timing = RADIO, running: bytes = OLD
+    options: Mapping[str, str] = SMALL, *, timing: Timing = RADIO, running: bytes = OLD, bare: int = 0
 ) -> AsyncIterator[AirWorld]:
-    """A node that runs ``running``, an adapter, and a flasher."""
+    """A node that runs ``running``, an adapter, and a flasher; so many connections are bare ones first."""
     params = SmpParams()
     node = VirtualMcubootNode(VirtualSetup(params, flash={"app": running}, options=options))
     air = Air(timing)
@@ -51,17 +59,17 @@ async def on_air(
     adapter = Adapter(HciBackend(HciAdapter(controller, controller, "00:11:22:33:44:55", "hci0")), "main")
     links: list[BleakLink] = []
 
-    async def connect() -> GattLink:
+    async def connect(callings: tuple[Calling, ...]) -> GattLink:
+        assert callings == (Calling(address=ADDRESS),)
         links.append(await adapter.connect(ADDRESS, within=6.0))
+        if len(links) <= bare:
+            links[-1].__class__ = Bare
         return links[-1]
 
-    async def nothing() -> None:
-        raise AssertionError("a node behind a radio has no line")
-
-    session = BenchSession(nothing, radio=connect)  # type: ignore[arg-type]
+    session = BenchSession(radio=connect, address=ADDRESS)
     flasher = McubootFlasher(session, params)
     try:
-        yield AirWorld(node, None, session, flasher, air, adapter, links)  # type: ignore[arg-type]
+        yield AirWorld(node, session, flasher, air=air, adapter=adapter, links=links)
     finally:
         await session.close()
         await adapter.aclose()
@@ -99,10 +107,25 @@ def test_an_image_is_brought_in_started_and_confirmed_over_the_air() -> None:
     run_virtual(main())
 
 
+def test_a_table_that_lacks_the_service_is_read_once_more() -> None:
+    async def main() -> None:
+        async with on_air(bare=1) as world:
+            await updated(world, NEW)
+            assert world.links[0].lost, "the bare one was not kept open beside the other"
+        async with on_air(bare=2) as world:
+            with pytest.raises(NotSupported, match="no SMP service"):
+                await world.probe()
+
+    run_virtual(main())
+
+
 @pytest.mark.parametrize("loss", [0.0, 0.05])
 @pytest.mark.parametrize(("size", "count"), [(384, 4), (2475, 4)])
 def test_a_transfer_is_nearly_as_fast_as_the_air_allows(size: int, count: int, loss: float) -> None:
-    """The limit is the smaller of what the air carries and what fits into the node per round trip."""
+    """The limit is the smaller of what the air carries and what fits into the node per round trip.
+
+    One of its buffers is for the answer.
+    """
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -113,9 +136,9 @@ def test_a_transfer_is_nearly_as_fast_as_the_air_allows(size: int, count: int, l
             began = loop.time()
             await world.transfer(BIG)
             rate = len(BIG) / (loop.time() - began)
-            limit = timing.limit(247, size * count)
+            limit = timing.limit(247, size * (count - 1))
             assert world.lies_in(1) == BIG
-            assert rate > 0.6 * limit
+            assert rate > 0.85 * limit
 
     run_virtual(main())
 

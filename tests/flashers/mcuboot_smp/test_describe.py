@@ -60,3 +60,27 @@ def test_what_is_said_does_not_depend_on_how_the_stream_was_cut(cuts: list[int])
 def test_whatever_comes_is_read_without_an_error(frames: list[tuple[bool, bytes]]) -> None:
     for text in said(*(LinkFrame(down, data) for down, data in frames)):
         assert len(text) < 4000
+
+
+def test_values_over_a_radio_are_read_as_messages_however_they_were_cut() -> None:
+    ask = Message(Op.WRITE, Group.IMAGE, ImageCommand.UPLOAD, 7, {"off": 512, "data": bytes(300)})
+    answer = Message(Op.WRITE_ANSWER, Group.IMAGE, ImageCommand.UPLOAD, 7, {"rc": 0, "off": 812})
+    packet = encode_packet(ask)
+    told = said(
+        LinkFrame(False, b"\x00\x0a\xff the end of something"),
+        LinkFrame(True, packet[:244]),
+        LinkFrame(True, packet[244:]),
+        LinkFrame(False, encode_packet(answer)),
+    )
+    assert told[-2:] == [
+        "write image/upload seq=7 off=512 data=<300 bytes>",
+        "write answer image/upload seq=7 off=812 rc=0",
+    ]
+
+
+def test_one_that_was_lost_with_its_connection_does_not_spoil_the_next() -> None:
+    ask = Message(Op.READ, Group.IMAGE, ImageCommand.STATE, 1, {})
+    long = encode_packet(Message(Op.WRITE, Group.IMAGE, ImageCommand.UPLOAD, 9, {"data": bytes(300)}))
+    assert said(LinkFrame(True, long[:200]), LinkFrame(True, encode_packet(ask))) == [
+        "read image/state seq=1"
+    ]

@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from flashers.api import Role, Transfer
-from tests.flashers.mcuboot_smp.world import NEW, OLD, SMALL, World, image_file, parsed, world
+from tests.flashers.mcuboot_smp.world import BOTH, NEW, OLD, SMALL, World, image_file, parsed, world
 from transports.errors import TenderError
 from transports.virtual.clock import run_virtual
+
+MEDIA = BOTH
 
 MODES = ("swap", "overwrite", "direct-xip", "direct-xip-revert", "ram-load", "serial-recovery")
 

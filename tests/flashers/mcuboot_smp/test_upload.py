@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from collections.abc import Callable
+from functools import partial
 
 import cbor2
 import pytest
@@ -11,9 +13,23 @@ from hypothesis import strategies as st
 from flashers.api import ImageMismatch, NodeSilent, Stalled
 from flashers.mcuboot_smp.make import make_image
 from flashers.mcuboot_smp.pieces import cbor_head
-from tests.flashers.mcuboot_smp.world import LARGE, NEW, OLD, SMALL, World, in_virtual_time, world
+from tests.flashers.mcuboot_smp.world import (
+    BOTH,
+    LARGE,
+    NEW,
+    OLD,
+    SMALL,
+    World,
+    in_virtual_time,
+    on_a_line,
+    on_a_radio,
+    world,
+)
 from transports.errors import LinkLost
 from transports.virtual.clock import run_virtual
+from transports.virtual.memory_gatt import MemoryRadio
+
+MEDIA = BOTH
 
 
 def image_of(size: int, version: str = "2.0.0") -> bytes:
@@ -42,6 +58,7 @@ async def test_three_requests_under_way_are_nearly_three_times_as_fast() -> None
     assert there.node.counts.most_outstanding == 3
 
 
+@on_a_line
 @in_virtual_time
 async def test_a_node_that_loses_overlapping_requests_is_hardly_slowed() -> None:
     for latency, baud in ((0.01, None), (0.0, 115200), (0.0, None)):
@@ -52,6 +69,7 @@ async def test_a_node_that_loses_overlapping_requests_is_hardly_slowed() -> None
         assert there.node.counts.dropped > 0
 
 
+@on_a_line
 @in_virtual_time
 async def test_without_latency_windows_cost_nothing() -> None:
     one = await seconds_for(world(LARGE | {"buf-count": "2"}, baud=115200), BIG)
@@ -60,7 +78,7 @@ async def test_without_latency_windows_cost_nothing() -> None:
 
 @in_virtual_time
 async def test_a_node_without_parameters_gets_one_small_request_at_a_time() -> None:
-    there = world(LARGE | {"no-params": "", "latency": "0.02", "buf-size": "200", "buf-count": "1"})
+    there = world(LARGE | {"no-params": "", "latency": "0.02", "buf-size": "250", "buf-count": "1"})
     await seconds_for(there, BIG)
     assert (there.node.counts.most_outstanding, there.node.counts.dropped) == (1, 0)
 
@@ -79,6 +97,7 @@ async def test_the_profile_may_allow_less_than_the_node_claims() -> None:
     assert there.node.counts.most_outstanding == 2
 
 
+@on_a_line
 @given(
     size=st.integers(33, 5000),
     buf_count=st.integers(1, 6),
@@ -117,6 +136,37 @@ def test_whatever_the_line_does_the_right_bytes_arrive(
     run_virtual(main())
 
 
+def drop_at(world_of: Callable[..., World], *drops: int) -> World:
+    """A transfer with the link lost at these packets; it must end by itself, with the right bytes."""
+
+    async def main() -> World:
+        there = world_of(drops=drops)
+        await there.transfer(NEW)
+        assert there.lies_in(1) == NEW
+        return there
+
+    return run_virtual(main())
+
+
+@on_a_radio
+def test_a_link_that_is_lost_at_any_packet_is_made_again_and_only_what_was_lost_is_sent_again() -> None:
+    small = partial(world, SMALL | {"buf-size": "160"})
+    whole = drop_at(small)
+    assert isinstance(whole.on, MemoryRadio)
+    for packet in range(1, whole.on.counts.packets + 1):
+        there = drop_at(small, packet)
+        assert there.session.opens == 2, f"packet {packet}"
+        # Three pieces that were under way, and one of them once more before the loss was known.
+        assert there.session.bytes_sent <= whole.session.bytes_sent + 4 * 128, f"packet {packet}"
+
+
+@on_a_radio
+def test_a_link_that_is_lost_again_and_again_is_given_up() -> None:
+    with pytest.raises(LinkLost):
+        drop_at(partial(world, SMALL), *range(8, 40))
+
+
+@on_a_line
 @in_virtual_time
 async def test_interrupted_transfer_continues_where_the_node_stopped() -> None:
     there = world(LARGE, faults="cut-link@40000", latency=0.01)
@@ -130,6 +180,7 @@ async def test_interrupted_transfer_continues_where_the_node_stopped() -> None:
     assert there.session.opens == 2
 
 
+@on_a_line
 @in_virtual_time
 async def test_another_image_after_an_interrupted_one_begins_anew() -> None:
     there = world(LARGE, faults="cut-link@40000", latency=0.01)
@@ -156,15 +207,18 @@ async def test_a_node_that_restarts_in_the_middle_is_sent_everything_again() -> 
 @in_virtual_time
 async def test_a_node_that_restarts_again_and_again_is_given_up() -> None:
     there = world(LARGE, latency=0.01)
-    task = asyncio.ensure_future(there.transfer(BIG))
-    for _ in range(6):
-        await asyncio.sleep(0.8)
-        there.node.power_off()
-        there.node.power_on()
+
+    def restarts(done: int, total: int) -> None:
+        if done > total // 2:
+            there.node.power_off()
+            there.node.power_on()
+
+    there.session.on_progress = restarts
     with pytest.raises(Stalled):
-        await task
+        await there.transfer(BIG)
 
 
+@on_a_line
 @pytest.mark.parametrize("lost", range(8))
 def test_a_lost_last_answer_does_not_send_the_image_twice(lost: int) -> None:
     async def main(faults: str) -> World:
@@ -198,6 +252,7 @@ async def test_a_node_that_stops_answering_is_called_silent() -> None:
     assert 10 <= loop.time() < 30
 
 
+@on_a_line
 @in_virtual_time
 async def test_messages_that_are_too_large_for_the_node_become_small_ones() -> None:
     there = world(LARGE | {"max-lines": "2"}, latency=0.01)
@@ -232,6 +287,7 @@ async def test_pieces_that_a_loader_trims_are_followed() -> None:
     assert there.lies_in(0) == BIG
 
 
+@on_a_line
 @in_virtual_time
 async def test_progress_is_what_the_node_has_acknowledged_and_never_goes_back() -> None:
     there = world(LARGE, latency=0.01, faults="loss=0.02;seed=5")

@@ -1,12 +1,19 @@
-"""A small world for these tests: images, a virtual node on a line in memory, and a flasher."""
+"""A small world for these tests: images, a virtual node on a line or a radio in memory, and a flasher.
 
-from collections.abc import Callable, Coroutine, Mapping
+The protocol has one code for both media, and so have its tests: a module's ``MEDIA`` say where its
+tests are run, and what is about a line alone says :func:`on_a_line`.
+"""
+
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, wraps
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 from flashers.api import (
     Activate,
+    Calling,
     Component,
     Confirm,
     FirmwareImage,
@@ -25,10 +32,42 @@ from flashers.mcuboot_smp.params import SmpParams
 from flashers.mcuboot_smp.virtual import VirtualMcubootNode
 from flashers.sim import Behaviour, SimApp
 from tests.flashers.session import FakeSession
+from transports.gatt import GattLink
+from transports.links import Medium
 from transports.virtual.clock import run_virtual
 from transports.virtual.memory import MemoryLine
+from transports.virtual.memory_gatt import LATENCY, MemoryAir, MemoryRadio, either
 
 P = ParamSpec("P")
+T = TypeVar("T", bound=Callable[..., Any])
+
+BOTH = (Medium.UART, Medium.BLE)
+"""Where the protocol is spoken."""
+ADDRESS = "C0:00:00:00:00:01"
+_medium: ContextVar[Medium] = ContextVar("medium", default=Medium.UART)
+
+
+def on_a_line(test: T) -> T:
+    """A test about modem lines, consoles, bytes or bauds, which a radio does not have."""
+    test.media = (Medium.UART,)  # type: ignore[attr-defined]
+    return test
+
+
+def on_a_radio(test: T) -> T:
+    """A test about connections that are lost."""
+    test.media = (Medium.BLE,)  # type: ignore[attr-defined]
+    return test
+
+
+@contextmanager
+def played_on(medium: Medium) -> Iterator[None]:
+    """Worlds that are made meanwhile have their nodes there."""
+    token = _medium.set(medium)
+    try:
+        yield
+    finally:
+        _medium.reset(token)
+
 
 PAGE = 256
 SMALL = {"page": str(PAGE), "slot-pages": "5"}
@@ -58,9 +97,24 @@ class World:
     """One node and everything around it."""
 
     node: VirtualMcubootNode
-    line: MemoryLine
     session: FakeSession
     flasher: McubootFlasher
+    on: MemoryLine | MemoryRadio | None = None
+
+    @property
+    def line(self) -> MemoryLine:
+        """The line, of a world that has one."""
+        assert isinstance(self.on, MemoryLine)
+        return self.on
+
+    def overhear(self, receive: Callable[[bytes], None]) -> None:
+        """Have everything that is on its way to the node pass here first."""
+        if isinstance(self.on, MemoryLine):
+            self.on.line.down._deliver = receive
+        else:
+            face = self.node._radio
+            assert face is not None
+            face._receive = receive
 
     async def probe(self) -> Seen:
         return await self.flasher.probe(Probe())
@@ -106,9 +160,13 @@ def world(
     faults: str = "",
     latency: float = 0.0,
     baud: int | None = None,
+    drops: tuple[int, ...] = (),
     **params: Any,
 ) -> World:
-    """A node that runs ``running`` (and ``others`` as its further images); call it inside a loop."""
+    """A node that runs ``running`` (and ``others`` as its further images); call it inside a loop.
+
+    ``faults`` and ``baud`` are a line's, ``drops`` a radio's.
+    """
     files = (running, *others)
     components = tuple(Component("app" if n == 0 else f"core-{n}", image=n) for n in range(len(files)))
     settings = SmpParams(**params)
@@ -116,10 +174,21 @@ def world(
         settings, components, {c.id: f for c, f in zip(components, files, strict=True) if f}, options
     )
     node = VirtualMcubootNode(setup)
-    lines = settings.reset is not ResetKind.NONE
-    line = MemoryLine(node, latency=latency, baud=baud, faults=faults, modem_lines=lines)
-    session = FakeSession(line.open)
-    return World(node, line, session, McubootFlasher(session, settings))
+    on: MemoryLine | MemoryRadio
+    if _medium.get() is Medium.BLE:
+        assert (faults, baud, settings.reset) == ("", None, ResetKind.NONE), "a radio has no line"
+        air = MemoryAir(latency=latency or LATENCY)
+        on = air.add(node.radio("th", ADDRESS), drops=drops)
+
+        async def connect(callings: tuple[Calling, ...]) -> GattLink:
+            return await air.connect(either(callings), within=6.0)
+
+        session = FakeSession(radio=connect, address=ADDRESS)
+    else:
+        lines = settings.reset is not ResetKind.NONE
+        on = MemoryLine(node, latency=latency, baud=baud, faults=faults, modem_lines=lines)
+        session = FakeSession(on.open)
+    return World(node, session, McubootFlasher(session, settings), on)
 
 
 def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:

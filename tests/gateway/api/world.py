@@ -35,6 +35,7 @@ from gateway.model.views import (
     Status,
 )
 from gateway.releases.errors import BadBundle
+from gateway.verbs.discovery import DiscoveryVerbs
 from gateway.verbs.links import LinkVerbs
 from gateway.verbs.nodes import NodeVerbs
 from gateway.verbs.rescue import RescueVerbs
@@ -51,6 +52,7 @@ NEW = Firmware(Digest.sha256(b"new"), "2.0.0")
 class World:
     """Implements :class:`gateway.control.Control`."""
 
+    discovery: DiscoveryVerbs
     roster: NodeVerbs
     state: StateVerbs
     standing: StandingVerbs

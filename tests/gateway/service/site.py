@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flashers.api import Digest, FlasherPlugin, Segment, VirtualNode, VirtualSetup
+from flashers.api import Digest, FlasherPlugin, Segment, VirtualNode, VirtualSetup, uart_node
 from flashers.images import write_ihex
 from flashers.mcuboot_smp.make import make_image
+from flashers.nordic_dfu.legacy.build import build as build_package
 from flashers.sim import Behaviour, SimApp, build_app
 from gateway.app import make_site
 from gateway.config.model import Config
@@ -34,6 +35,8 @@ from transports.virtual.clock import run_virtual
 from transports.virtual.memory import MemoryLine, MemoryLines
 
 SENSOR, RELAY, MUTE = "sensor", "relay", "mute"
+THERMO, DFU = "thermo", "dfu"
+"""Behind a radio, see :mod:`tests.gateway.service.airsite`: a sensor, and one with Nordic's legacy loader."""
 OLD, NEW, NEWER = "1.0.0", "1.1.0", "1.2.0"
 PRODUCT = "greenhouse"
 
@@ -98,13 +101,15 @@ _TRAITS: Mapping[str, Mapping[str, str]] = {
     RELAY: {"pages": "8"},
     MUTE: {"pages": "8"},
 }
-FORMATS = {SENSOR: "mcuboot", RELAY: "ihex", MUTE: "ihex"}
+FORMATS = {SENSOR: "mcuboot", RELAY: "ihex", MUTE: "ihex", THERMO: "mcuboot", DFU: "nordic-dfu-zip"}
 
 
 def firmware(kind: str, version: str, behaviour: Behaviour = Behaviour.HEALTHY) -> bytes:
     """A firmware file for nodes of a kind."""
     app = SimApp(version, behaviour)
-    if kind == SENSOR:
+    if kind == DFU:
+        return build_package(app, 700, {})
+    if FORMATS[kind] == "mcuboot":
         return make_image(app, size=900)
     return write_ihex([Segment(0, build_app(app, 700))])
 
@@ -176,7 +181,7 @@ class Bench:
         )
         self.nodes[name] = node
         if link is None:
-            self.lines.lines[name] = MemoryLine(node, faults=faults)
+            self.lines.lines[name] = MemoryLine(uart_node(node), faults=faults)
         self.tables[name] = {"profile": kind, "link": link or f"memory:{name}", "labels": dict(labels or {})}
         return node
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flashers.api import Segment, VirtualNode, VirtualSetup
+from flashers.api import Segment, VirtualNode, VirtualSetup, uart_node
 from flashers.images import write_ihex
 from flashers.mcuboot_smp.make import make_image
 from flashers.sim import Behaviour, SimApp, build_app
@@ -85,7 +85,7 @@ async def desk(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[
     node_type = NodeTypes(load_profiles((), Registry())).get(kind)
     setup = VirtualSetup(node_type.params, flash={"app": file(kind, OLD)}, options=options)
     node = node_type.plugin.virtual_node(setup)
-    async with PtyHost(node, link=tmp_path / "port", baud=baud) as host:
+    async with PtyHost(uart_node(node), link=tmp_path / "port", baud=baud) as host:
         yield Desk(tmp_path, kind, node, host)
 
 

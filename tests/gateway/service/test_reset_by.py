@@ -67,9 +67,16 @@ def test_the_profiles_that_come_with_tender_claim_no_watchdog() -> None:
     said = {name: types.get(name).profile.reset_by for name in types.profiles}
     assert said == {
         "atmegaboot-atmega328p": ResetBy.GATEWAY,
+        "demo-ble-sensor": ResetBy.POWER,
+        "demo-dfu-legacy": ResetBy.NONE,
+        "demo-dfu-secure": ResetBy.NONE,
         "demo-relay": ResetBy.GATEWAY,
         "demo-th-sensor": ResetBy.POWER,
+        "mcuboot-ble": ResetBy.POWER,
         "mcuboot-uart": ResetBy.POWER,
+        "microbit-v1": ResetBy.NONE,
+        "nordic-legacy-dfu": ResetBy.NONE,
+        "nordic-secure-dfu": ResetBy.NONE,
         "optiboot-atmega328p": ResetBy.GATEWAY,
     }
 

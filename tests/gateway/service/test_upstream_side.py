@@ -2,6 +2,7 @@
 
 import asyncio
 
+from flashers.api import uart_node
 from gateway.control import DeployRequest, Selector
 from tests.gateway.service.site import (
     NEW,
@@ -135,7 +136,7 @@ async def test_the_state_that_is_published_is_the_newest(bench: Bench) -> None:
 @virtual
 async def test_progress_is_told_as_the_latest_and_never_stored(bench: Bench) -> None:
     bench.node("s1")
-    bench.lines.lines["s1"] = type(bench.lines.lines["s1"])(bench.nodes["s1"], baud=9600)
+    bench.lines.lines["s1"] = type(bench.lines.lines["s1"])(uart_node(bench.nodes["s1"]), baud=9600)
     async with bench.gateway() as running:
         await running.gateway.add_release(bench.release(NEW), asked_by="test")
         await running.deploy()

@@ -18,7 +18,7 @@ from pydantic import BaseModel, SecretStr
 from gateway.errors import RequestError, VerbUnknown
 from gateway.model.outcomes import ACTS_NEXT, Outcome
 from gateway.model.views import EVENT_KINDS
-from gateway.upstream import errors, messages, outgoing, requests, rollouts
+from gateway.upstream import claims, errors, messages, outgoing, requests, rollouts
 from gateway.upstream.settings import MqttSettings
 
 PAGE = Path(__file__).parents[3] / "docs" / "upstream.md"
@@ -43,6 +43,7 @@ OUTGOING: tuple[type[BaseModel], ...] = (
     rollouts.PauseState,
     rollouts.StopState,
     rollouts.MarkState,
+    claims.ClaimMessage,
 )
 INCOMING: tuple[type[BaseModel], ...] = (
     requests.Desired,

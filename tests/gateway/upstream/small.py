@@ -34,6 +34,7 @@ from gateway.verbs.rescue import RescueVerbs
 from gateway.verbs.seeing import SeeingVerbs
 from gateway.verbs.standing import StandingVerbs
 from gateway.verbs.state import StateVerbs
+from tests.gateway.api.airs import Airs
 from tests.gateway.api.rollouts import Rollouts
 
 NOW = Stamp(1_790_000_000_000, True)
@@ -127,6 +128,7 @@ class SmallGateway:
         self.busy.set()
         """Cleared, it lets every command wait: a gateway that is at something else."""
         self._sequence = 0
+        self.discovery = Airs(name)
         self.rollout = Rollouts({"d": DeploymentView("d", "pump", "2.1.0", 1, "upstream", "open")})
         self._news = asyncio.Event()
 

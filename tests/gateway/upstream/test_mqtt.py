@@ -261,7 +261,11 @@ async def test_each_verb_does_what_it_says(broker: Broker, gateway: SmallGateway
         recalled = await answer(listener, command("release-recall", release="pump:1"))
         assert [line["attempt"] for line in recalled["attempts"]] == [1]
         assert gateway.rollout.said["pump:1"].mark == "recalled"
-    done = {"rollback", "cancel", "probe", "refresh", "pause", "resume"}
+        assert (await answer(listener, command("handover", node="node-1", to="gw-2")))["ok"]
+        assert gateway.discovery.owners == {"node-1": "gw-2"}
+        assert (await answer(listener, command("take-over", node="node-1")))["ok"]
+        assert gateway.discovery.owners == {"node-1": "gw-1"}
+    done = {"rollback", "cancel", "probe", "refresh", "pause", "resume", "handover", "take-over"}
     assert set(VERBS) == done | {"release-hold", "release-unhold", "release-recall"}
     assert gateway.made[0].asked_by.startswith("upstream:c-")
 

@@ -16,7 +16,7 @@ from transports.virtual.air.radio import RadioController
 from transports.virtual.air.timing import RADIO, Timing
 
 SERVICE = "8d53dc1d-1db7-4cd3-868b-8a527460aa84"
-VALUE = "da2e7828-fbce-4e01-ae9e-260174997c48"
+VALUE = "da2e7828-fbce-4e01-ae9e-261174997c48"
 ADAPTER = "00:11:22:33:44:55"
 
 

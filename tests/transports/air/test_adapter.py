@@ -1,13 +1,18 @@
 """One adapter, shared: one scan, one connect at a time, a cap, and troubles with names."""
 
 import asyncio
+from typing import Any
 
 import pytest
+from bleak import BleakClient
 
 from tests.transports.air.rig import SERVICE, VALUE, Rig, persona, rig
 from transports.ble.adapter import Adapter
 from transports.ble.backend import HciBackend
+from transports.ble.cap import Cap
 from transports.ble.errors import AdapterFull, AdapterHung, GattRefused, NodeNotHeard, PairingFailed
+from transports.ble.hci import HciAdapter
+from transports.ble.watchdog import State
 from transports.errors import LinkError, LinkLost
 from transports.gatt import GattLink
 from transports.virtual.air.timing import RADIO
@@ -150,17 +155,42 @@ def test_a_wrong_passkey_is_told_as_such() -> None:
     run_virtual(main())
 
 
-def test_a_deaf_scanner_is_noticed_and_the_adapter_switched_off_and_on() -> None:
+def test_a_scan_that_went_deaf_is_begun_anew_and_harms_no_link() -> None:
     async def main() -> None:
-        async with rig() as here:
+        async with rig(persona(1), persona(2)) as here:
             one = adapter(here)
+            link = await one.connect(address(1), within=5.0)
             async with one.scanning():
-                await one.hear(lambda _: True, within=5.0)
+                await one.hear(lambda sighting: sighting.address == address(2), within=5.0)
                 here.controller.le_scan_enable = False  # as some controllers do by themselves
-                with pytest.raises(AdapterHung):
-                    await one.hear(lambda _: True, within=90.0)
-                assert one.power_cycles == 1
-                assert (await one.hear(lambda _: True, within=5.0)).address == address()
+                assert (await one.hear(lambda _: True, within=90.0)).address == address(2)
+                assert one.power_cycles == 0
+                assert await link.read(VALUE) == b"a value"
+
+    run_virtual(main())
+
+
+def test_an_adapter_that_hears_nothing_is_switched_off_and_on_and_says_so_ever_more_rarely() -> None:
+    async def main() -> None:
+        async with rig(persona(1), persona(2)) as here:
+            one = adapter(here)
+            news: list[tuple[State, str]] = []
+            one.listen(lambda which, what: news.append((which.state, what)))
+            async with one.scanning():
+                await one.hear(lambda sighting: sighting.address == address(1), within=5.0)
+                await one.hear(lambda sighting: sighting.address == address(2), within=5.0)
+                for radio in here.radios:
+                    radio.appear(None)  # to an adapter that is deaf it looks the same
+                with pytest.raises(AdapterHung, match="2 nodes before"):
+                    await one.hear(lambda _: True, within=300.0)
+                assert str(one.state) == "deaf"
+                assert (State.FINE, "power-cycled") in news
+                assert (State.DEAF, "state") in news
+                await asyncio.sleep(43_200.0)
+                assert 5 <= one.power_cycles <= 20, "it is tried for ever, and rarely"
+                here.radios[0].appear(persona(1))
+                assert (await one.hear(lambda _: True, within=5.0)).address in {address(1), address(2)}
+                assert str(one.state) == "fine"
 
     run_virtual(main())
 
@@ -173,3 +203,53 @@ def test_an_adapter_that_hangs_is_named() -> None:
                 await adapter(here).connect(address(), within=5.0)
 
     run_virtual(main())
+
+
+def test_a_connect_that_does_not_end_gets_the_adapter_switched_off_and_on_and_the_next_one_works() -> None:
+    async def main() -> None:
+        async with rig() as here:
+            one = Adapter(Hanging(here.adapter, times=1), "main")
+            with pytest.raises(AdapterHung, match="did not end"):
+                await one.connect(address(), within=5.0)
+            assert one.power_cycles == 1
+            link = await one.connect(address(), within=5.0)
+            assert await link.read(VALUE) == b"a value"
+
+    run_virtual(main())
+
+
+class Hanging(HciBackend):
+    """A Bluetooth whose first connects never come to an end."""
+
+    def __init__(self, adapter: HciAdapter, times: int) -> None:
+        super().__init__(adapter)
+        self.times = times
+
+    def client(self, *args: Any, **kwargs: Any) -> BleakClient:
+        """As in the contract."""
+        client = super().client(*args, **kwargs)
+        if self.times:
+            self.times -= 1
+            client.connect = self._never  # type: ignore[method-assign]
+        return client
+
+    async def _never(self, **_: Any) -> None:
+        await asyncio.Event().wait()
+
+
+def test_a_cap_is_learned_from_two_different_nodes_and_never_from_one() -> None:
+    told: list[int] = []
+    cap = Cap(8, learns=True, changed=told.append)
+    for links in (1, 2, 3):
+        cap.connected(links)
+    cap.failed("A", 3)
+    cap.failed("A", 3)
+    assert cap.most == 8, "one node alone may be at fault itself"
+    cap.failed("B", 2)
+    assert cap.most == 8, "it has carried three before"
+    cap.failed("B", 3)
+    assert (cap.most, told) == (3, [3])
+    configured = Cap(8, learns=False)
+    configured.failed("A", 3)
+    configured.failed("B", 3)
+    assert configured.most == 8

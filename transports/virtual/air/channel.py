@@ -20,6 +20,7 @@ class _Parcel:
     """Something on its way to the other side, in so many packets."""
 
     packets: int
+    size: int
     deliver: Callable[[], None]
 
 
@@ -62,7 +63,7 @@ class Channel:
         """Queue a PDU of ``size`` bytes; ``deliver`` is called when the other side has all of it."""
         if self._closed:
             return
-        self._queues[sender].append(_Parcel(self.timing.packets_for(size), deliver))
+        self._queues[sender].append(_Parcel(self.timing.packets_for(size), size, deliver))
         self._arrange()
 
     def hang_up(self, sender: object, deliver: Callable[[], None]) -> None:
@@ -126,11 +127,12 @@ class Channel:
         for _ in range(self.timing.packets):
             if not queue:
                 break
+            parcel = queue[0]
             self.counters.packets += 1
+            self.counters.air_seconds += self.timing.air_time(min(parcel.size, self.timing.octets))
             if self.timing.loss and self.dice.random() < self.timing.loss:
                 self.counters.resent += 1
                 continue
-            parcel = queue[0]
             parcel.packets -= 1
             if not parcel.packets:
                 queue.popleft()

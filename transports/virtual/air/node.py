@@ -28,6 +28,7 @@ _PROPERTIES = {
 }
 _ADVERTISING_BYTES = 31
 """Of a legacy advertisement (Core Specification, Vol 6, Part B, 2.3.1.1)."""
+_LEAVING_S = 0.2
 _WRITES = {Property.WRITE, Property.WRITE_WITHOUT_RESPONSE}
 _LISTENS = {Property.NOTIFY, Property.INDICATE}
 
@@ -62,8 +63,9 @@ class AirNode:
         self._characteristics: dict[str, gatt.Characteristic[bytes]] = {}
         self._keys = MemoryKeyStore()
         self._jobs: set[asyncio.Task[None]] = set()
-        self._reach: dict[int, bool] = {}
+        self._unconfirmed: set[asyncio.Task[None]] = set()
         self._turn = 0
+        self._goodbye: Connection | None = None
         peer.attach(self)
 
     @property
@@ -95,18 +97,23 @@ class AirNode:
             return False
         if subscribed[0] & 1:
             self._do(device.gatt_server.notify_subscriber(connection, found, data))
-        else:
-            self._do(device.gatt_server.indicate_subscriber(connection, found, data))
+        else:  # which waits for a confirmation, as long as the connection lasts
+            waiting = self._do(device.gatt_server.indicate_subscriber(connection, found, data))
+            self._unconfirmed.add(waiting)
+            waiting.add_done_callback(self._unconfirmed.discard)
         return True
 
     def hang_up(self) -> None:
         """As in the contract."""
         if self._connection is not None:
+            self._goodbye = self._connection
             self._do(self._connection.disconnect())
 
     async def aclose(self) -> None:
         """Leave the air."""
         self.appear(None)
+        if self._jobs:  # a role that is just coming up, or a goodbye, is over at once
+            await asyncio.wait(self._jobs, timeout=_LEAVING_S)
         for job in list(self._jobs):
             job.cancel()
         if self._jobs:
@@ -119,12 +126,17 @@ class AirNode:
         if controller is not None:
             self._air.remove_controller(controller)
             controller.le_legacy_advertiser.stop()
+        self._forget_unconfirmed()
         if self._connection is not None:
             self._connection = None
             self._peer.disconnected()
 
+    def _forget_unconfirmed(self) -> None:
+        for waiting in list(self._unconfirmed):
+            waiting.cancel()
+
     async def _come_up(self, persona: Persona, turn: int) -> None:
-        controller = RadioController(self._name, link=self._air)
+        controller = RadioController(self._name, link=self._air, station=self)
         controller.random_address = hci.Address(persona.address)
         host = Host(controller, controller)
         device = Device(host=host, config=_configuration(persona))
@@ -205,10 +217,23 @@ class AirNode:
         if self._connection is not connection:
             return  # of a former persona
         self._connection = None
+        self._forget_unconfirmed()
+        if self._goodbye is connection:
+            # Ours is over when the other side has heard of it (Core Specification, Vol 6, Part B, 5.1.6);
+            # bumble's controller says so before that.
+            self._goodbye = None
+            self._do(self._gone_when_heard(self._turn))
+            return
         self._peer.disconnected()
         self._do(self._advertise())
 
-    def _do(self, work: Coroutine[Any, Any, Any]) -> None:
+    async def _gone_when_heard(self, turn: int) -> None:
+        await asyncio.sleep(2 * self._air.timing.interval)
+        if turn == self._turn:
+            self._peer.disconnected()
+            await self._advertise()
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[None]:
         async def job() -> None:
             try:
                 await work
@@ -219,6 +244,7 @@ class AirNode:
         self._jobs.add(task)
         task.add_done_callback(self._jobs.discard)
         task.add_done_callback(lambda _: work.close())  # one that was cancelled never began it
+        return task
 
 
 def _configuration(persona: Persona) -> DeviceConfiguration:
@@ -238,7 +264,8 @@ def _call(persona: Persona) -> bytes:
     short = [UUID(each) for each in wanted.services if each.endswith("-0000-1000-8000-00805f9b34fb")]
     long = [UUID(each) for each in wanted.services if not each.endswith("-0000-1000-8000-00805f9b34fb")]
     if short:
-        shortened = [UUID.from_16_bits(int(str(each)[4:8], 16)) for each in short]
+        # Not from_16_bits, which gives the long form back once anybody in the process has seen that.
+        shortened = [UUID(str(each)[4:8]) for each in short]
         parts.append(data_types.CompleteListOf16BitServiceUUIDs(shortened))
     if long:
         parts.append(data_types.CompleteListOf128BitServiceUUIDs(long))

@@ -6,11 +6,12 @@ Known faults of bumble 0.0.236's controller, and what is done about each:
   never ends a connection.  Both feature bits are masked.
 - packets of 27 bytes: raised to 251.
 - cancelling a connection under way does nothing: it ends the attempt here.
+- a reset does nothing: here the radio forgets its connections, what it was hearing and calling.
 - every report has the same signal strength: here it has the one of the pair.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from bumble import hci, ll
 from bumble.controller import Controller
@@ -19,6 +20,15 @@ _OCTETS = 251
 _TIME_US = 2120
 """What a packet of 251 bytes takes on the 1M PHY (Core Specification, Vol 6, Part B, 4.5.10)."""
 _BUFFERS = 64
+
+
+@runtime_checkable
+class Leaving(Protocol):
+    """An air that can be left without a goodbye."""
+
+    def forsake(self, controller: Controller) -> None:
+        """The radio forgot its connections."""
+        ...
 
 
 class RadioController(Controller):
@@ -39,14 +49,31 @@ class RadioController(Controller):
     suggested_max_tx_octets = _OCTETS
     suggested_max_tx_time = _TIME_US
 
+    station: object
+    """Where it is: a node's radio has a controller for each of its roles, all in the same place."""
     _hears_at = -50
     hung = False
     """Whether the adapter has hung: it takes commands and answers none."""
+
+    def __init__(
+        self, name: str, *, link: Any, public_address: str | None = None, station: object = None
+    ) -> None:
+        super().__init__(name, link=link, public_address=public_address)
+        self.station = station if station is not None else self
 
     def hear(self, packet: ll.AdvertisingPdu, rssi: int) -> None:
         """A packet on an advertising channel arrived with this strength."""
         self._hears_at = rssi
         self.on_ll_advertising_pdu(packet)
+
+    def forget(self) -> None:
+        """Be as after a reset; the other ends of connections are told nothing."""
+        if isinstance(self.link, Leaving):
+            self.link.forsake(self)
+        self.le_connections.clear()
+        self.pending_le_connection = None
+        self.le_scan_enable = False
+        self.le_legacy_advertiser.stop()
 
     def on_packet(self, packet: bytes) -> None:
         """From the host."""
@@ -62,6 +89,11 @@ class RadioController(Controller):
                 report.rssi = self._hears_at
             packet = hci.HCI_LE_Advertising_Report_Event(packet.reports)
         super().send_hci_packet(packet)
+
+    def on_hci_reset_command(self, _command: hci.HCI_Reset_Command) -> hci.HCI_StatusReturnParameters:
+        """Forget everything that goes on."""
+        self.forget()
+        return super().on_hci_reset_command(_command)
 
     def on_hci_le_create_connection_cancel_command(self, command: hci.HCI_Command) -> Any:
         """End the attempt, and say that it ended."""

@@ -1,0 +1,1 @@
+"""The legacy protocol: start, init packet, image, validation, activation."""

@@ -1,0 +1,1 @@
+"""The secure protocol: signed packages, objects with checksums, resumption."""

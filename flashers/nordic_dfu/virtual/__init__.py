@@ -1,0 +1,1 @@
+"""Virtual nodes with Nordic's loaders, one module for each protocol."""

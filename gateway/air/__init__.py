@@ -1,0 +1,1 @@
+"""``tender virtual air``: nodes behind a radio that is not there, described in a file."""

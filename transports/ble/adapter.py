@@ -32,6 +32,10 @@ T = TypeVar("T")
 _TRIES = 4
 """Connects with a fresh client each; the first ones often fail where many nodes are near."""
 _BACK_OFF_S = 0.25
+_AGAIN_S = 5.0
+"""Within how many seconds a node is heard again that could not be connected to, or is taken for gone."""
+_OF_A_TRY = (BleakError, TimeoutError, EOFError, OSError, KeyError)
+"""How a connect may fail without that being a defect of ours."""
 _SLACK_S = 15.0
 """bluetoothd's own time-outs come first; this one is for a daemon that hangs."""
 _ASK_S = 15.0
@@ -306,52 +310,65 @@ class Adapter:
         self._has_room()
         fits = wanted or (lambda sighting: sighting.address == address.upper())
         sighting = await self.hear(fits, within=within)
-        async with self._connecting:
-            self._has_room()
-            pairs = pair(sighting) if callable(pair) else pair
-            return await self._connect(sighting, passkey=passkey, pair=pairs, fresh=fresh)
+        trouble: Exception | None = None
+        for number in range(_TRIES):
+            if trouble is not None:
+                await asyncio.sleep(_BACK_OFF_S * 2**number)
+                sighting = await self._heard_again(fits, trouble, within=min(within, _AGAIN_S))
+            async with self._connecting:
+                self._has_room()
+                pairs = pair(sighting) if callable(pair) else pair
+                try:
+                    return await self._try(sighting, passkey=passkey, pair=pairs, fresh=fresh or number > 0)
+                except _OF_A_TRY as error:
+                    log.info("adapter=%s node=%s try %d: %r", self.name, sighting.address, number + 1, error)
+                    trouble = error
+        self.limit.failed(sighting.address, len(self.open_links))
+        if self.watchdog.fruitless(sighting.address, links=len(self.open_links)):
+            await self._revive("several nodes are heard, and none can be connected to")
+        raise NodeUnreachable(f"{sighting.address} cannot be connected to: {trouble!r}") from trouble
+
+    async def _heard_again(self, fits: Wanted, trouble: Exception, *, within: float) -> Sighting:
+        """The node, after a try that failed: it may be gone, or somewhere else in another role.
+
+        Nothing is held meanwhile, so that a node which comes and goes keeps nobody from connecting.
+        """
+        try:
+            return await self.hear(fits, within=within)
+        except NodeNotHeard:
+            text = f"it cannot be connected to ({trouble!r}), and was not heard again in {within:g} s"
+            raise NodeUnreachable(text) from trouble
 
     def _has_room(self) -> None:
         if len(self.open_links) >= self.cap:
             raise AdapterFull(f"{len(self.open_links)} nodes are connected through {self.name}")
 
-    async def _connect(
-        self, sighting: Sighting, *, passkey: int | None, pair: bool, fresh: bool = False
-    ) -> BleakLink:
-        trouble: Exception | None = None
-        for number in range(_TRIES):
-            if number:
-                await asyncio.sleep(_BACK_OFF_S * 2**number)
-            if number or fresh:
-                with suppress(BleakError, TimeoutError, EOFError, OSError):
-                    await _bounded(self.backend.forget(sighting.device), _ASK_S)
-            gone = _Gone()
-            client = self.backend.client(sighting.device, gone, passkey=passkey, pair=pair)
-            began = self._now()
-            try:
-                await _bounded(client.connect(), CONNECT_S + _SLACK_S)
-            except (BleakError, TimeoutError, EOFError, OSError, KeyError) as error:
-                trouble = error
-                log.info("adapter=%s node=%s try %d: %r", self.name, sighting.address, number + 1, error)
-                await _let_go(client)
-                if "pairing" in str(error).lower() or "Authentication" in str(error):
-                    raise PairingFailed(f"{sighting.address}: {error}") from error
-                if self._now() - began >= CONNECT_S + _SLACK_S:
-                    await self._overran(sighting.address)
-                continue
-            link = BleakLink(client, self._ended)
-            self.open_links.add(link)
-            self.limit.connected(len(self.open_links))
-            self.watchdog.connected()
-            if self.state is State.HUNG:
-                self._judge(State.FINE)
-            gone.tell(link)
-            self._tell("links")
-            return link
-        self.limit.failed(sighting.address, len(self.open_links))
-        if self.watchdog.fruitless(sighting.address, links=len(self.open_links)):
-            await self._revive("several nodes are heard, and none can be connected to")
-        raise NodeUnreachable(f"{sighting.address} cannot be connected to: {trouble!r}") from trouble
+    async def _try(self, sighting: Sighting, *, passkey: int | None, pair: bool, fresh: bool) -> BleakLink:
+        """One try with a client of its own."""
+        if fresh:
+            with suppress(BleakError, TimeoutError, EOFError, OSError):
+                await _bounded(self.backend.forget(sighting.device), _ASK_S)
+        gone = _Gone()
+        client = self.backend.client(sighting.device, gone, passkey=passkey, pair=pair)
+        began = self._now()
+        try:
+            await _bounded(client.connect(), CONNECT_S + _SLACK_S)
+        except _OF_A_TRY as error:
+            await _let_go(client)
+            if "pairing" in str(error).lower() or "Authentication" in str(error):
+                raise PairingFailed(f"{sighting.address}: {error}") from error
+            if self._now() - began >= CONNECT_S + _SLACK_S:
+                await self._overran(sighting.address)
+            raise
+        link = BleakLink(client, self._ended)
+        self.open_links.add(link)
+        self.limit.connected(len(self.open_links))
+        self.watchdog.connected()
+        if self.state is State.HUNG:
+            self._judge(State.FINE)
+        gone.tell(link)
+        self._tell("links")
+        return link
 
     async def _overran(self, address: str) -> None:
         """A connect did not end by itself: the daemon, or the controller, hangs."""

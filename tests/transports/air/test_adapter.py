@@ -1,20 +1,23 @@
 """One adapter, shared: one scan, one connect at a time, a cap, and troubles with names."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 from bleak import BleakClient
 
 from tests.transports.air.rig import SERVICE, VALUE, Rig, persona, rig
-from transports.ble.adapter import Adapter
-from transports.ble.backend import HciBackend
+from transports.ble.adapter import Adapter, Sighting
+from transports.ble.backend import CONNECT_S, HciBackend
 from transports.ble.cap import Cap
 from transports.ble.errors import AdapterFull, AdapterHung, GattRefused, NodeNotHeard, PairingFailed
 from transports.ble.hci import HciAdapter
+from transports.ble.link import BleakLink
 from transports.ble.watchdog import State
 from transports.errors import LinkError, LinkLost
 from transports.gatt import GattLink
+from transports.virtual.air.radio import RadioController
 from transports.virtual.air.timing import RADIO
 from transports.virtual.clock import run_virtual
 
@@ -123,25 +126,68 @@ def test_eight_at_once_are_all_reached() -> None:
     run_virtual(main())
 
 
-def test_a_node_that_moves_away_while_it_is_connected_to_is_tried_again_and_named() -> None:
+def test_a_node_that_vanishes_as_it_is_connected_to_is_named_and_keeps_nobody_waiting() -> None:
     async def main() -> None:
-        async with rig() as here:
-            one = adapter(here)
-            async with one.scanning():
-                await one.hear(lambda sighting: sighting.address == address(), within=5.0)
-                controller = here.radios[0].controller
-                assert controller is not None
-                # It is heard once more, and then gone.
-                here.air.set_rssi(here.controller, controller, -91)
-                sighting = await one.hear(lambda heard: heard.rssi == -91, within=5.0)
+        async with rig(persona(1), persona(2)) as here:
+            one, loop = adapter(here), asyncio.get_running_loop()
+            await one.hear(lambda sighting: sighting.address == address(1), within=5.0)
+            controller = the(here.radios[0].controller)
+
+            def gone_by_now(sighting: Sighting) -> bool:
                 here.air.set_power(controller, on=False)
-                with pytest.raises(LinkError, match="cannot be connected to"):
-                    await one._connect(sighting, passkey=None, pair=False)
-                here.air.set_power(controller, on=True)
-                link = await one.connect(address(), within=5.0)
+                return False
+
+            async def other() -> float:
+                link = await one.connect(address(2), within=5.0)
                 assert await link.read(VALUE) == b"a value"
+                return loop.time()
+
+            began = loop.time()
+            async with asyncio.TaskGroup() as group:
+                vain = group.create_task(refused(one.connect(address(1), within=5.0, pair=gone_by_now)))
+                reached = group.create_task(other())
+            assert "was not heard again" in vain.result()
+            assert reached.result() - began < CONNECT_S + 2.0, "one try is all that it cost the other"
+            here.air.set_power(controller, on=True)
+            link = await one.connect(address(1), within=5.0)
+            assert await link.read(VALUE) == b"a value"
 
     run_virtual(main())
+
+
+def test_a_node_that_goes_elsewhere_as_it_is_connected_to_is_found_there() -> None:
+    async def main() -> None:
+        async with rig(persona(1), persona(2)) as here:
+            one = adapter(here)
+            for number in (1, 2):
+                await one.hear(lambda heard: heard.address == address(number), within=5.0)  # noqa: B023
+            places = [the(radio.controller) for radio in here.radios]
+            here.air.set_power(places[1], on=False)
+
+            def goes_elsewhere(sighting: Sighting) -> bool:
+                here.air.set_power(places[0], on=False)
+                here.air.set_power(places[1], on=True)
+                return False
+
+            link = await one.connect(
+                address(1), within=5.0, pair=goes_elsewhere, wanted=lambda heard: bool(heard.address)
+            )
+            assert link.address == address(2)
+
+    run_virtual(main())
+
+
+async def refused(connecting: Awaitable[BleakLink]) -> str:
+    """What is said of a connect that comes to nothing."""
+    with pytest.raises(LinkError) as raised:
+        await connecting
+    return raised.value.message
+
+
+def the(controller: RadioController | None) -> RadioController:
+    """The radio that a node has for sure."""
+    assert controller is not None
+    return controller
 
 
 def test_a_wrong_passkey_is_told_as_such() -> None:

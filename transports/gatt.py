@@ -135,6 +135,7 @@ class Persona:
     services: tuple[Service, ...] = field(default=())
     att_mtu: int = 247
     bondable: bool = False
+    """Whether it pairs; a key that it has from another role of the same address counts all the same."""
     passkey: int | None = None
     """Shown by the node when it is paired with; None pairs without asking anybody."""
 

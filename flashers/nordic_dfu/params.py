@@ -38,7 +38,7 @@ class Entry(StrEnum):
     BONDED = "bonded"
     """Buttonless service with bonds: the same address, and an encrypted link."""
     NONE = "none"
-    """Not at all: somebody presses a button, and the loader is found where ``bonded`` would be."""
+    """Not at all: somebody presses a button; secure loaders are found at the next address then, too."""
     MICROBIT = "microbit"
     """By the micro:bit's own service (legacy)."""
 
@@ -69,9 +69,23 @@ class Banks(StrEnum):
     """Where a new application is put while it comes."""
 
     DUAL = "dual"
-    """Beside the old one, which is replaced once the new one is complete and valid."""
+    """Beside the old one, which is replaced once the new one is complete and valid.
+
+    Secure loaders put what does not fit there over the old one, unless ``force_dual`` is set.
+    """
     SINGLE = "single"
     """Over the old one."""
+
+
+class Keeps(StrEnum):
+    """What of an image that has begun to come a secure loader still has when the link was lost."""
+
+    NOTHING = "nothing"
+    """It goes back to its settings in flash, which have the init packet alone (SDK 17.1.0 as it comes)."""
+    LINK = "link"
+    """All of it, as long as it has power (SDK 15.0)."""
+    PROGRESS = "progress"
+    """Each executed object, which outlives its power as well (``NRF_DFU_SAVE_PROGRESS_IN_FLASH``)."""
 
 
 class NordicParams(Params):
@@ -80,6 +94,10 @@ class NordicParams(Params):
     protocol: Protocol = Protocol.SECURE
     banks: Banks = Banks.DUAL
     """Where the loader puts what comes."""
+    force_dual: bool = False
+    """It refuses what has no room beside the old (``NRF_DFU_FORCE_DUAL_BANK_APP_UPDATES``; secure)."""
+    keeps: Keeps = Keeps.NOTHING
+    """What it still has of an image after a lost link (secure)."""
     entry: Entry = Entry.UNBONDED
     """The way into the loader; legacy: ``unbonded``, ``bonded``, ``microbit`` or ``none``."""
     loader_name: Annotated[str, Field(min_length=1, max_length=20)] = "DfuTarg"
@@ -101,17 +119,22 @@ class NordicParams(Params):
     version_characteristic: str | None = FIRMWARE_REVISION
     """Where the application tells its version; an empty text says that it does not."""
     max_size: Annotated[int, Field(gt=0)] | None = None
-    """Room for an application, in bytes."""
+    """Room for an application, in bytes; with two banks what is always beside the old one, so half of all."""
     receipts: Annotated[int, Field(ge=1, le=1000)] = 12
     """Packets for which a receipt is asked (legacy); the secure loader gives one for each object."""
-    window: Annotated[int, Field(ge=1, le=1000)] = 17
-    """Packets that the loader can hold; more are never under way at once.
+    window: Annotated[int, Field(ge=1, le=1000)] = 15
+    """Packets that the loader can hold while it erases; more are never under way at once (secure).
 
-    The SDK's loader has 18 buffers (``nrf_dfu_ble.c``: a page's worth of the longest, and two), and
-    a page takes 17 packets of 244 bytes.
+    The SDK's loader has 17 buffers (``nrf_dfu_ble.c``), and a queue of 16 operations on flash
+    (``NRF_FSTORAGE_SD_QUEUE_SIZE``), of which an erase is one.
+    """
+    erase_time: Annotated[float, Field(ge=0, le=10)] = 0.09
+    """Seconds that the loader takes at most to erase a page (secure).
+
+    Product Specifications, tERASEPAGE: 85 ms (nRF52840), 89.7 ms (nRF52832).
     """
     reply_timeout: Seconds = 5.0
-    """For an answer of the loader, the erase of an object included."""
+    """For an answer of the loader; an object's execute is answered when all of it is written."""
     boot_deadline: Seconds = 30.0
     """From the restart until the application must have answered."""
     loader_deadline: Seconds = 20.0
@@ -130,6 +153,11 @@ class NordicParams(Params):
 
             load_public_key(value)
         return value
+
+    @property
+    def spares_the_old(self) -> bool:
+        """Whether the old application surely is whole until a secure loader has executed the last object."""
+        return self.banks is Banks.DUAL and (self.force_dual or self.max_size is not None)
 
     def version_of(self, number: int) -> str:
         """The text under which the application tells this version."""

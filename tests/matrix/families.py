@@ -214,7 +214,7 @@ BLE_SWAP = _smp("smp-ble", "swap", on_trial=True, on_air=True)
 BLE_OVERWRITE = _smp("smp-ble-overwrite", "overwrite", known_good=True, on_air=True)
 """The same with the second slot copied over the first."""
 SECURE = _nordic("nordic-secure", "secure", "dual", two_slots=True, page="256", pages="4")
-"""Nordic's secure loader with two banks, its buttonless service without bonds."""
+"""Nordic's secure loader with two banks, its buttonless service without bonds; as SDK 17.1.0 has it."""
 SECURE_SINGLE = _nordic("nordic-secure-single", "secure", "single", page="256", pages="4")
 """The same with one bank: the old application goes with the first object."""
 LEGACY = _nordic("nordic-legacy", "legacy", "dual", page="256", pages="4")

@@ -149,6 +149,8 @@ class MemoryRadio:
         self.persona: Persona | None = None
         self.link: MemoryGatt | None = None
         """The connection that the node knows of."""
+        self._bonds: set[str] = set()
+        """Addresses under which it was paired with: both sides have a key for them from then on."""
 
     def begin(self) -> None:
         """The node is on the air."""
@@ -172,8 +174,10 @@ class MemoryRadio:
         persona = self.calls
         if persona is None:
             raise NodeNotHeard("the node does not call")
-        if pair and not persona.bondable:
-            raise PairingFailed(f"{persona.address} does not pair")
+        if pair and persona.address not in self._bonds:
+            if not persona.bondable:
+                raise PairingFailed(f"{persona.address} does not pair")
+            self._bonds.add(persona.address)
         self.counts.links += 1
         self.link = link = MemoryGatt(self, persona, secured=pair)
         self.peer.connected()

@@ -16,14 +16,19 @@ from flashers.api import (
     Resume,
     RollbackKind,
 )
-from flashers.nordic_dfu.params import Banks, Entry, NordicParams, VersionRule
+from flashers.nordic_dfu.params import Banks, Entry, Keeps, NordicParams, VersionRule
 from transports.links import Medium
 
 _IN_LOADER = {
     Entry.UNBONDED: "It is at the address after its own, as DfuTarg.",
     Entry.NAMED: "It is at another address, under a name that it was given before.",
     Entry.BONDED: "It has the same address, and another table.",
-    Entry.NONE: "It has the same address, after somebody has pressed its button.",
+    Entry.NONE: "It is at the address after its own, as DfuTarg, after somebody has pressed its button.",
+}
+_RESUMES = {
+    Keeps.NOTHING: Resume.NONE,
+    Keeps.LINK: Resume.SURVIVES_LINK,
+    Keeps.PROGRESS: Resume.SURVIVES_RESET,
 }
 
 
@@ -38,12 +43,12 @@ def declare(params: NordicParams) -> Declaration:
         rollback=frozenset({RollbackKind.REFLASH}) if reflash else frozenset(),
         transfer_evidence=frozenset({EvidenceKind.CHECKSUM if told else EvidenceKind.COMPUTED_HASH}),
         boot_evidence=frozenset({EvidenceKind.VERSION}) if told else frozenset(),
-        resume=Resume.SURVIVES_LINK,
+        resume=_RESUMES[params.keeps],
         activation=Activation.SEPARATE if dual else Activation.WITH_LAST_BYTE,
         keeps_staged=False,  # a restart before the last execute has ended leaves the old settings
         initiative=Initiative.PUSH,
         probe_cost=ProbeCost.NONE,
-        exposure=Exposure.NONE if dual else Exposure.WINDOW,
+        exposure=Exposure.NONE if params.spares_the_old else Exposure.WINDOW,
         in_loader=_IN_LOADER[params.entry],
         formats=frozenset({"nordic-dfu-zip"}),
         bytes_per_second=15000.0,

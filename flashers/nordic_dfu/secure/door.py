@@ -4,7 +4,9 @@ How the loader will be found is said, and written down by the host, before the a
 is asked to go: whoever wakes up after a crash has to find the node there.
 
 Source: nRF5 SDK 17.1.0, ``ble_dfu.c``, ``ble_dfu_unbonded.c``, ``ble_dfu_bonded.c``: the
-answer is indicated, and the restart follows its confirmation.
+answer is indicated, and the restart follows its confirmation; ``nrf_dfu_ble.c``: every loader
+that was not built for bonds counts its address on, however it was entered;
+``nrf_dfu_svci_handler.c``: a name is taken once until the next restart.
 """
 
 import asyncio
@@ -44,12 +46,12 @@ def loader_name(session: Session) -> str:
 def calling(session: Session, params: NordicParams, address: str) -> Calling:
     """How the loader of the application at this address will be found."""
     match params.entry:
-        case Entry.UNBONDED:
-            return Calling(address=plus_one(address))
         case Entry.NAMED:
             return Calling(name=loader_name(session))
-        case _:
+        case Entry.BONDED:
             return Calling(address=address)
+        case _:
+            return Calling(address=plus_one(address))
 
 
 async def go_in(session: Session, link: GattLink, params: NordicParams) -> None:
@@ -75,7 +77,10 @@ async def go_in(session: Session, link: GattLink, params: NordicParams) -> None:
         answer = await _patiently(
             params.reply_timeout, _ask(link, door, codec.set_name(loader_name(session)))
         )
-        if answer.result != DoorResult.SUCCESS:
+        if answer.result == DoorResult.FAILED:
+            # It can be done once in an application's life, and the name is the same each time.
+            session.note("the application has given its loader a name before, and gives it no other")
+        elif answer.result != DoorResult.SUCCESS:
             raise NodeRefused(f"the application gives its loader no name: {answer.said}")
     try:
         answer = await _patiently(params.reply_timeout, _ask(link, door, codec.enter()))

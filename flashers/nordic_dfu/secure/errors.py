@@ -37,6 +37,13 @@ class LoaderRefusedSignature(TransferRefused):
     remedy = "Sign the package with the loader's key, and set `public_key` in the profile."
 
 
+class InitTooLarge(TransferRefused):
+    """The loader keeps no init packet of that size."""
+
+    code = "bad-init-packet"
+    remedy = "Build the package with fewer SoftDevices in `--sd-req`; loaders up to SDK 15.0 keep 256 bytes."
+
+
 class NoRoomInLoader(TransferRefused):
     """The loader has no room for the image."""
 

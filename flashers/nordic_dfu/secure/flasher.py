@@ -32,7 +32,7 @@ from flashers.api import (
     Transfer,
     TransferRefused,
 )
-from flashers.nordic_dfu.params import Banks, NordicParams
+from flashers.nordic_dfu.params import Banks, Entry, NordicParams
 from flashers.nordic_dfu.secure import door, objects, preflight, seeing
 from flashers.nordic_dfu.secure.errors import image_refused
 from flashers.nordic_dfu.secure.image import init_of
@@ -63,6 +63,8 @@ class SecureFlasher:
         """The image that the loader was given in this lease."""
         self._brought_in = False
         """It is in its loader by our doing, and nothing there keeps it from going back."""
+        self._foretold = params.entry is not Entry.NONE
+        """The host knows where the loader will be, though nobody may have been asked to go there."""
 
     # Looking
 
@@ -78,10 +80,18 @@ class SecureFlasher:
         return Seen(Role.SILENT)
 
     async def _look(self, candidates: tuple[FirmwareImage, ...]) -> Seen:
-        link = await self._session.connect(Role.UNKNOWN)
+        link = await self._whichever()
         if link.has(CONTROL):
             return await seeing.loader(await self._listening(link), candidates, self._params)
         return self._ran(await seeing.application(link, self._params, candidates))
+
+    async def _whichever(self) -> GattLink:
+        """The node in whatever role it is; a button may have brought it into its loader any time."""
+        if not self._foretold and self._session.address is not None:
+            where = door.calling(self._session, self._params, self._session.address)
+            await self._session.will_call(Role.LOADER, where)
+            self._foretold = True
+        return await self._session.connect(Role.UNKNOWN)
 
     def _ran(self, seen: Seen) -> Seen:
         """Remember which version ran before anything was sent: after that it says nothing new."""
@@ -105,7 +115,7 @@ class SecureFlasher:
     async def enter_loader(self) -> None:
         """Have the application step aside, and find the loader."""
         loop = asyncio.get_running_loop()
-        link = await self._session.connect(Role.UNKNOWN)
+        link = await self._whichever()
         if link.has(CONTROL):
             await self._listening(link)
             return
@@ -161,7 +171,7 @@ class SecureFlasher:
         Raises:
             NodeSilent: the application is there instead.
         """
-        link = await self._session.connect(Role.UNKNOWN)
+        link = await self._whichever()
         if not link.has(CONTROL):
             raise NodeSilent("the node left its loader, and runs its application")
         return await self._listening(link)

@@ -22,6 +22,19 @@ def reasons(ask: Preflight, params: NordicParams) -> tuple[Reason, ...]:
     return tuple(reason for reason in found if reason is not None)
 
 
+def softdevice_fits(wanted: tuple[int, ...], present: int, *, any_version: bool) -> bool:
+    """Whether a loader over Bluetooth takes this list of firmware ids (``sd_req_ok``).
+
+    0 at its beginning says that the application needs no SoftDevice.  Where one is, that is taken if it
+    stands alone; with others after it only by a loader that takes any version.
+    """
+    if not present:
+        return not wanted or wanted[0] == 0
+    if wanted[:1] == (0,):
+        return len(wanted) == 1 or any_version
+    return present in wanted
+
+
 def _hardware(image: FirmwareImage, params: NordicParams) -> Reason | None:
     said = image.facts.get("hw_version")
     if params.hw_version is None or said == params.hw_version:
@@ -35,13 +48,12 @@ def _hardware(image: FirmwareImage, params: NordicParams) -> Reason | None:
 
 
 def _softdevice(image: FirmwareImage, params: NordicParams) -> Reason | None:
-    """Firmware ids; 0 at the beginning says that the application needs no SoftDevice."""
+    """What the package wants, by firmware ids."""
     if params.softdevice is None:
         return None
     listed = str(image.facts.get("sd_req", ""))
-    wanted = [int(one, 0) for one in listed.split(",") if one]
-    without = not wanted or wanted[0] == 0
-    if params.softdevice in wanted or (params.softdevice == 0 and without):
+    wanted = tuple(int(one, 0) for one in listed.split(",") if one)
+    if softdevice_fits(wanted, params.softdevice, any_version=params.version_rule is VersionRule.OFF):
         return None
     has = f"SoftDevice {params.softdevice:#06x}" if params.softdevice else "no SoftDevice"
     return Reason(

@@ -54,10 +54,9 @@ def running(firmware: Firmware | None, *evidence: Evidence) -> Seen:
 async def loader(at: Loader, candidates: tuple[FirmwareImage, ...], params: NordicParams) -> Seen:
     """A loader, by what it has received.
 
-    With one bank nothing is known to run there until the application does.
+    Where an image may have been put over the application, nothing is known to run until that does.
     """
-    dual = params.banks is Banks.DUAL
-    active = Slot(0, 0, None, active=True, confirmed=True, bootable=dual)
+    active = Slot(0, 0, None, active=True, confirmed=True, bootable=params.spares_the_old)
     for image in candidates:
         if await objects.holds(at, init_of(image), image.payload):
             return in_loader(image, params)
@@ -67,7 +66,7 @@ async def loader(at: Loader, candidates: tuple[FirmwareImage, ...], params: Nord
 def in_loader(image: FirmwareImage, params: NordicParams) -> Seen:
     """A loader that has all of this image and waits for the last execute."""
     dual = params.banks is Banks.DUAL
-    active = Slot(0, 0, None, active=True, confirmed=True, bootable=dual)
+    active = Slot(0, 0, None, active=True, confirmed=True, bootable=params.spares_the_old)
     waits = Slot(0, 1, image.firmware, bootable=True)
     kind = EvidenceKind.CHECKSUM if params.version_characteristic else EvidenceKind.COMPUTED_HASH
     return Seen(

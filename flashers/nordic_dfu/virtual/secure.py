@@ -6,7 +6,6 @@ event loop's.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -66,13 +65,12 @@ class VirtualSecureNode:
         self._name, self._address = setup.name, "C0:00:00:00:00:00"
         self._loader_name = words.LOADER_NAME
         self._timers: set[asyncio.TimerHandle] = set()
-        self._queue: deque[tuple[float, Callable[[], None]]] = deque()
-        self._packets_waiting = 0
         self._leaving = False
         self._off_for: float | None = None
         self._listens: set[str] = set()
         self._into_loader = False
-        self._heard = 0
+        self._named = self._bond = False
+        self._goes_off = 0.0
         self._boot(at_once=True)
 
     def _preload(self, data: bytes) -> None:
@@ -105,15 +103,19 @@ class VirtualSecureNode:
 
     def _would_boot(self) -> bool:
         settings, store = self.store.settings, self.store
-        image = store.flash.read(store.room, settings.waits) if settings.waits else store.application()
+        image = store.waiting() if settings.waits else store.application()
         return image is not None and read_app(image) is not None
 
     def power_off(self) -> None:
         """Cut the power: all but the flash is gone."""
         self._stop()
         self._into_loader = False
-        self._loader_name = words.LOADER_NAME
         self.where = Where.OFF
+
+    def press_button(self) -> None:
+        """Restart it with its button held: it stays in its loader then, whatever its application knows."""
+        self._into_loader = True
+        self._boot()
 
     def power_on(self) -> None:
         """Give power again."""
@@ -145,6 +147,9 @@ class VirtualSecureNode:
             return
         self._running = image
         self.where = Where.APP
+        # A loader that starts an application erases the name, or the bond, that it had of it
+        # (nrf_bootloader.c).
+        self._loader_name, self._named, self._bond = words.LOADER_NAME, False, False
         if self._app.behaviour is Behaviour.CRASHES:
             self.where = Where.HUNG
             self._later(self.options.boot_time, self._boot)
@@ -153,30 +158,45 @@ class VirtualSecureNode:
         self._show()
 
     def _enter(self) -> None:
+        if self.params.entry is Entry.BONDED and not self._bond:
+            # Without a bond it ends in an error, which restarts it (nrf_dfu_ble.c).
+            self.where = Where.HUNG
+            self._later(self.options.boot_time, self._boot)
+            return
         self.where = Where.LOADER
         self._loader = SecureLoader(
-            self.store, self._board, self.options, self._faults, self._say, self._restart
+            self.store,
+            self._board,
+            self.options,
+            self._faults,
+            say=self._say,
+            restart=self._restart,
+            awake=self._awake,
+            later=self._later,
         )
         self._show()
         self._wait_idle()
 
+    def _awake(self) -> None:
+        """It goes off later; a connection, or a question, changes nothing about that."""
+        self._goes_off = _now() + self.options.idle
+
     def _wait_idle(self) -> None:
-        heard = self._heard
+        self._awake()
 
-        def nobody() -> None:
-            if self._heard == heard:
-                self._boot()
+        def due() -> None:
+            left = self._goes_off - _now()
+            if left > 0:
+                self._later(left, due)
             else:
-                self._wait_idle()
+                self._boot()
 
-        self._later(self.options.idle, nobody)
+        self._later(self.options.idle, due)
 
     def _stop(self) -> None:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-        self._queue.clear()
-        self._packets_waiting = 0
         self._leaving = False
         self._running = self._app = self._loader = None
         self._listens.clear()
@@ -236,15 +256,14 @@ class VirtualSecureNode:
 
     def connected(self) -> None:
         """As in the contract."""
-        self._heard += 1
 
     def disconnected(self) -> None:
-        """As in the contract; what a loader has received outlives the connection."""
+        """As in the contract."""
         self._listens.clear()
         if self._leaving and self._radio is not None:
             self._radio.appear(None)
-        if self.options.forgets and self._loader is not None:
-            self._loader.forget()
+        if self._loader is not None:
+            self._loader.disconnected()
 
     def listened(self, characteristic: str, *, on: bool) -> None:
         """As in the contract."""
@@ -266,41 +285,16 @@ class VirtualSecureNode:
 
     def written(self, characteristic: str, data: bytes) -> int:
         """As in the contract."""
-        self._heard += 1
-        if self._loader is None:
+        loader = self._loader
+        if loader is None:
             return self._at_the_door(characteristic, data)
         if characteristic == words.CONTROL:
             if words.CONTROL not in self._listens:
                 return words.CCCD_IMPROPER
-            takes = self.options.erase_time if self._loader.erases(data) else 0.0
-            loader = self._loader
-            self._do(takes, lambda: loader.request(data))
-        elif characteristic == words.PACKET and self._packets_waiting < self.options.buffers:
-            self._packets_waiting += 1
-            self._do(self.options.write_time, lambda: self._packet(data))
+            self._guarded(lambda: loader.request(data))
+        elif characteristic == words.PACKET:
+            self._guarded(lambda: loader.packet(data))
         return 0
-
-    def _packet(self, data: bytes) -> None:
-        self._packets_waiting -= 1
-        if self._loader is not None:
-            self._loader.packet(data)
-
-    def _do(self, takes: float, what: Callable[[], None]) -> None:
-        """Do things one after the other, each in its time."""
-        if not takes and not self._queue:
-            self._guarded(what)
-            return
-        self._queue.append((takes, what))
-        if len(self._queue) == 1:
-            self._later(takes, self._next)
-
-    def _next(self) -> None:
-        _, what = self._queue[0]
-        self._guarded(what)
-        if self._queue:
-            self._queue.popleft()
-        if self._queue:
-            self._later(self._queue[0][0], self._next)
 
     def _guarded(self, what: Callable[[], None]) -> None:
         try:
@@ -328,14 +322,17 @@ class VirtualSecureNode:
         bonded = self.params.entry is Entry.BONDED
         match data[:1]:
             case b"\x01":
-                return DoorResult.FAILED if self.options.refuse == "enter" else DoorResult.SUCCESS
+                if self.options.refuse == "enter":
+                    return DoorResult.FAILED
+                self._bond = bonded
+                return DoorResult.SUCCESS
             case b"\x02" if not bonded:
                 name = data[2:]
                 if not 0 < len(name) <= words.NAME_BYTES or data[1] != len(name):
                     return DoorResult.NAME_INVALID
-                if self.options.refuse == "name":
-                    return DoorResult.FAILED
-                self._loader_name = name.decode("ascii", "replace")
+                if self._named or self.options.refuse == "name":
+                    return DoorResult.FAILED  # once in an application's life (nrf_dfu_svci_handler.c)
+                self._named, self._loader_name = True, name.decode("ascii", "replace")
                 return DoorResult.SUCCESS
         return DoorResult.NOT_SUPPORTED
 
@@ -347,16 +344,23 @@ class VirtualSecureNode:
         options, params = self.options, self.params
         if options.silent or self.where not in {Where.APP, Where.LOADER}:
             return None
-        kept = params.entry in {Entry.BONDED, Entry.NONE}
         if self.where is Where.LOADER:
-            name, self._loader_name = self._loader_name, words.LOADER_NAME
-            address = self._address if kept else plus_one(self._address)
-            return personas.loader(name, address, options.att_mtu)
+            shares = params.entry is Entry.BONDED
+            address = self._address if shares else plus_one(self._address)
+            return personas.loader(self._loader_name, address, options.att_mtu, bonded=shares)
         bonded = None if params.entry is Entry.NONE else params.entry is Entry.BONDED
         version = None if options.no_information else params.version_characteristic
         return personas.application(
             self._name, self._address, options.att_mtu, bonded=bonded, version=version
         )
+
+
+def _now() -> float:
+    """The loop's time; without a loop there is none."""
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:
+        return 0.0
 
 
 def _board(params: NordicParams, options: SecureOptions) -> Board:
@@ -368,4 +372,6 @@ def _board(params: NordicParams, options: SecureOptions) -> Board:
         hw_version=first(options.hw_version, params.hw_version, build.HARDWARE),
         softdevice=first(options.softdevice, params.softdevice, build.SOFTDEVICE),
         rule=options.rule or params.version_rule,
+        keeps=options.keeps or params.keeps,
+        spares=options.force_dual or params.force_dual,
     )

@@ -2,9 +2,13 @@
 
 Settings are in two pages that are written in turns, so that a loss of power leaves one of
 them whole.  What the loader does at its start follows from them alone: a copy that was
-begun is begun again, as often as it takes.
+begun goes on, as often as it takes.
 
-Source: nRF5 SDK 17.1.0, ``nrf_bootloader.c`` (activation), ``nrf_dfu_settings.c`` (backup page).
+The second bank begins where the application ends (``nrf_dfu_utils.c``), so how much room it
+has depends on that; where the application is gone, everything that comes is put at its place.
+
+Source: nRF5 SDK 17.1.0, ``nrf_bootloader_fw_activation.c`` (the copy), ``nrf_dfu_settings.c``
+(backup page), ``nrf_dfu_utils.c`` (places).
 """
 
 import json
@@ -17,14 +21,17 @@ _HEAD = 8
 SETTINGS_PAGES = 2
 _SETTINGS = 4096
 """Bytes of settings that are kept: an init packet as text, and some numbers."""
+_STEP = 8
+"""Pages of a copy after which its headway is written down (``NRF_BL_FW_COPY_PROGRESS_STORE_STEP``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The loader's memory; ``size`` and ``crc`` are of the application in the first bank, 0 for none.
 
-    ``waits`` is the size of a valid image in the second bank.  ``init`` is the init packet
-    that was taken, ``offset`` and ``image_crc`` how far its image came, if that is kept.
+    ``waits`` is the size of a valid image at ``source``, of which ``copied`` bytes are in the first
+    bank.  ``init`` is the init packet that was taken, ``offset`` and ``image_crc`` how far its image
+    came, if that is kept.
     """
 
     count: int = 0
@@ -32,13 +39,15 @@ class Settings:
     crc: int = 0
     version: int = 0
     waits: int = 0
+    source: int = 0
+    copied: int = 0
     init: str = ""
     offset: int = 0
     image_crc: int = 0
 
 
 class Store:
-    """Banks and settings on one simulated flash."""
+    """Banks and settings on one simulated flash; ``room`` is what one bank has if both are alike."""
 
     def __init__(self, page: int, pages: int, *, two: bool) -> None:
         self.page = page
@@ -50,14 +59,17 @@ class Store:
         self.settings = Settings()
 
     @property
-    def target(self) -> int:
-        """Where what comes is put."""
-        return self.room if self._two else 0
+    def beside(self) -> int:
+        """Where an image comes to lie if it leaves the application alone."""
+        return -(-self.settings.size // self.page) * self.page if self._two else 0
 
-    @property
-    def two(self) -> bool:
-        """Whether what comes is put beside the old application."""
-        return self._two
+    def place_for(self, size: int, *, spares: bool) -> int | None:
+        """Where an image of this size is put (``nrf_dfu_cache_prepare``); None where it has no room."""
+        if self.beside + size <= self._at:
+            return self.beside
+        if (spares and self.settings.size) or size > self._at:
+            return None
+        return 0
 
     def preload(self, image: bytes, version: int) -> None:
         """Put an application there, as a programmer on the bench would."""
@@ -89,15 +101,33 @@ class Store:
         return image if whole else None
 
     def finish_copy(self) -> None:
-        """Copy a valid image that waits over the old one; begun again if it was interrupted."""
-        size = self.settings.waits
+        """Put a valid image that waits in its place; an interrupted copy goes on where it was written down.
+
+        A step is never longer than the way from one place to the other, so it spoils nothing that it
+        has to read again.
+        """
+        settings = self.settings
+        size, source = settings.waits, settings.source
         if not size:
             return
-        image = self.flash.read(self.room, size)
-        for at in range(0, size, self.page):
-            self.flash.erase(at)
-            self.flash.program(at, image[at : at + self.page])
-        self.save(size=size, crc=zlib.crc32(image), waits=0)
+        step = min(_STEP * self.page, source)
+        while source and self.settings.copied < size:
+            began = self.settings.copied
+            for at in range(began, min(began + step, size), self.page):
+                image = self.flash.read(source + at, min(self.page, size - at))
+                self.flash.erase(at)
+                self.flash.program(at, image)
+            self.save(copied=min(began + step, size))
+        image = self.flash.read(0, size)
+        self.save(size=size, crc=zlib.crc32(image), waits=0, source=0, copied=0)
+
+    def waiting(self) -> bytes | None:
+        """The valid image that waits for its place, from wherever its parts are."""
+        settings = self.settings
+        if not settings.waits:
+            return None
+        done = settings.copied if settings.source else settings.waits
+        return self.flash.read(0, done) + self.flash.read(settings.source + done, settings.waits - done)
 
     def _place(self, turn: int) -> int:
         return self._at + turn % SETTINGS_PAGES * self._per_settings * self.page

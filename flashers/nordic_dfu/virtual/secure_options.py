@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from flashers.nordic_dfu.params import Keeps
 from flashers.nordic_dfu.virtual.legacy_options import BadOption
 
 Seconds = Annotated[float, Field(ge=0)]
@@ -41,16 +42,29 @@ class SecureOptions(BaseModel):
         default=None, description="what its loader refuses by version; else as the profile says (secure)"
     )
     buffers: Annotated[int, Field(ge=1)] = Field(
-        default=18, description="packets that the loader holds while it writes; more are lost (secure)"
+        default=17, description="packets that the loader holds while it writes; more are lost (secure)"
+    )
+    queue: Annotated[int, Field(ge=8)] = Field(
+        default=16, description="operations on flash that may wait; a packet beyond them is lost (secure)"
     )
     write_time: Seconds = Field(default=0.0, description="to write a packet into flash (secure)")
-    erase_time: Seconds = Field(default=0.0, description="to erase a page, before an object (secure)")
-    saves_progress: bool = Field(
-        default=False, description="the loader goes on where it was after a loss of power (secure)"
+    erase_time: Seconds = Field(
+        default=0.0, description="to erase a page; a create is answered before that (secure)"
     )
-    forgets: bool = Field(
-        default=False, description="the loader forgets what it has when the link is lost (secure)"
+    keeps: Keeps | None = Field(
+        default=None,
+        description="what of an image outlives its link: nothing, link, progress; else as the profile says"
+        " (secure)",
     )
+    force_dual: bool = Field(
+        default=False,
+        description="the loader refuses what has no room beside the old application; on if the profile says"
+        " so (secure)",
+    )
+    init_size: Annotated[int, Field(ge=1)] = Field(
+        default=512, description="bytes of the largest init packet; 256 up to SDK 15.0 (secure)"
+    )
+    no_abort: bool = Field(default=False, description="the loader knows no abort, as before SDK 15 (secure)")
     strict: bool = Field(
         default=False, description="the loader executes an object once and says no after that (secure)"
     )
@@ -82,7 +96,9 @@ class SecureOptions(BaseModel):
         default=0.05, description="from a restart to the application or the loader (secure)"
     )
     idle: Annotated[float, Field(gt=0)] = Field(
-        default=120.0, description="a loader that hears nothing restarts after so long (secure)"
+        default=120.0,
+        description="a loader in which no init packet is begun and no object executed restarts after so long"
+        " (secure)",
     )
 
     @classmethod

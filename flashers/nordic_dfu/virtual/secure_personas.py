@@ -26,14 +26,16 @@ def application(
     return Persona(address, Advertisement(name), tuple(services), att_mtu, bondable=bool(bonded))
 
 
-def loader(name: str, address: str, att_mtu: int) -> Persona:
-    """As it is found in its loader."""
-    control = Characteristic(CONTROL, frozenset({Property.WRITE, Property.NOTIFY}))
-    packet = Characteristic(PACKET, frozenset({Property.WRITE_WITHOUT_RESPONSE}))
+def loader(name: str, address: str, att_mtu: int, *, bonded: bool) -> Persona:
+    """As it is found in its loader, which pairs with nobody.
+
+    One that was built for bonds knows the key of the application's, and wants a link encrypted with it.
+    """
+    control = Characteristic(CONTROL, frozenset({Property.WRITE, Property.NOTIFY}), secured=bonded)
+    packet = Characteristic(PACKET, frozenset({Property.WRITE_WITHOUT_RESPONSE}), secured=bonded)
     return Persona(
         address,
         Advertisement(name, (SERVICE,)),
         (Service(SERVICE, (control, packet)),),
         att_mtu,
-        bondable=True,
     )

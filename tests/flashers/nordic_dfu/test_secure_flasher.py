@@ -1,9 +1,11 @@
 """The secure flasher on a node in memory: the way in, objects, resumption, the way out."""
 
+import asyncio
+
 import pytest
 
 from flashers.api import EvidenceKind, ImageMismatch, NodeRefused, NodeSilent, NotSupported, Of, Role
-from flashers.nordic_dfu.params import Banks, Entry, VersionRule
+from flashers.nordic_dfu.params import Banks, Entry, Keeps, VersionRule
 from tests.flashers.nordic_dfu.legacy_world import in_virtual_time
 from tests.flashers.nordic_dfu.secure_world import ADDRESS, NEW, NEXT, OLD, PAGE, package, parsed, world
 from transports.errors import TenderError
@@ -93,26 +95,32 @@ async def test_a_node_without_a_version_is_proved_to_have_the_bytes_and_no_more(
     assert not seen.proves(Of.BOOT, (EvidenceKind.VERSION,))
 
 
-@pytest.mark.parametrize("options", [{}, {"strict": ""}, {"saves-progress": ""}, {"forgets": ""}])
+@pytest.mark.parametrize("options", [{}, {"strict": ""}])
+@pytest.mark.parametrize("keeps", list(Keeps))
 @BOTH_BANKS
 @in_virtual_time
-async def test_a_transfer_goes_on_inside_an_object_after_the_link_was_lost(
-    banks: Banks, options: dict[str, str]
+async def test_a_transfer_goes_on_with_what_the_loader_keeps_after_the_link_was_lost(
+    banks: Banks, keeps: Keeps, options: dict[str, str]
 ) -> None:
-    quiet = world(options, banks=banks)
+    quiet = world(options, banks=banks, keeps=keeps)
     await quiet.update(NEW)
     packets = quiet.radio.counts.packets
     whole = quiet.session.bytes_sent
+    again = whole if keeps is Keeps.NOTHING else PAGE
+    most = 0
     for drop in range(1, packets + 1):
-        here = world(options, drops=(drop,), banks=banks)
+        here = world(options, drops=(drop,), banks=banks, keeps=keeps)
         await here.brought(NEW)
         assert here.runs(NEW), f"a drop at packet {drop}"
-        if "forgets" not in options and here.node.boots == quiet.node.boots:
-            assert here.session.bytes_sent <= whole + PAGE, f"a drop at packet {drop} sends too much again"
+        if here.node.boots == quiet.node.boots:
+            assert here.session.bytes_sent <= whole + again, f"a drop at packet {drop} sends too much again"
+            most = max(most, here.session.bytes_sent)
         await here.end()
+    if keeps is Keeps.NOTHING:
+        assert most > whole + PAGE, "the loader went back to its settings"
 
 
-@pytest.mark.parametrize("options", [{}, {"saves-progress": ""}])
+@pytest.mark.parametrize("options", [{}, {"keeps": "progress"}])
 @pytest.mark.parametrize("torn", [False, True])
 @BOTH_BANKS
 @in_virtual_time
@@ -227,8 +235,10 @@ async def test_a_node_that_forgot_the_image_is_given_it_again_at_its_activation(
         ({"hw-version": "51"}, "wrong-hardware"),
         ({"softdevice": "0x00b6"}, "wrong-softdevice"),
         ({"key": "two"}, "bad-signature"),
-        ({"pages": "2"}, "image-too-large"),
+        ({"pages": "2", "force-dual": ""}, "image-too-large"),
+        ({"init-size": "100"}, "bad-init-packet"),
         ({"refuse": "init"}, "transfer-refused"),
+        ({"refuse": "init", "no-abort": "", "idle": "2"}, "transfer-refused"),
     ],
 )
 @BOTH_BANKS
@@ -244,6 +254,8 @@ async def test_what_the_loader_refuses_has_its_own_code_and_leaves_the_applicati
     assert error.value.code == code
     assert not error.value.retryable
     await here.end()
+    if "no-abort" in options:
+        await asyncio.sleep(3.0)  # it goes back by itself
     assert (await here.probe()).role is Role.APP
     assert here.runs(old)
     assert here.node.operations == 0
@@ -289,9 +301,11 @@ async def test_an_application_that_does_not_go_is_told_of() -> None:
             await here.update(NEW)
         await here.end()
         assert here.node.operations == 0
-    here = world({"refuse": "name"}, entry=Entry.NAMED)
-    with pytest.raises(NodeRefused):
+    here = world({"refuse": "name", "idle": "5"}, entry=Entry.NAMED)
+    with pytest.raises(NodeSilent):
         await here.flasher.enter_loader()
+    await asyncio.sleep(5.0)
+    assert (await here.probe()).role is Role.APP, "somebody else named it, and it comes back by itself"
 
 
 @in_virtual_time

@@ -34,13 +34,17 @@ _LISTENS = {Property.NOTIFY, Property.INDICATE}
 
 
 class _Shown(PairingDelegate):
-    """Pairing as a node does it that shows a passkey, or asks nobody."""
+    """Pairing as a node does it that shows a passkey, asks nobody, or does not pair at all."""
 
-    def __init__(self, passkey: int | None) -> None:
+    def __init__(self, passkey: int | None, *, willing: bool) -> None:
         shows = PairingDelegate.IoCapability.DISPLAY_OUTPUT_ONLY
         mute = PairingDelegate.IoCapability.NO_OUTPUT_NO_INPUT
         super().__init__(mute if passkey is None else shows)
         self._passkey = passkey
+        self._willing = willing
+
+    async def accept(self) -> bool:
+        return self._willing
 
     async def generate_passkey(self) -> int:
         return self._passkey or 0
@@ -146,7 +150,7 @@ class AirNode:
             sc=True,
             mitm=persona.passkey is not None,
             bonding=persona.bondable,
-            delegate=_Shown(persona.passkey),
+            delegate=_Shown(persona.passkey, willing=persona.bondable),
         )
         self._characteristics = {}
         for service in persona.services:

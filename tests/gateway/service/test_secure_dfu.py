@@ -5,7 +5,7 @@ from typing import Any
 
 from flashers.api import Digest, RollbackKind, VirtualSetup
 from flashers.nordic_dfu import PLUGIN
-from flashers.nordic_dfu.params import NordicParams
+from flashers.nordic_dfu.params import Entry, NordicParams
 from flashers.sim import Behaviour, SimApp
 from gateway.releases.keys import PrivateKey
 from gateway.releases.make import make_release, sign_release
@@ -43,10 +43,13 @@ def package(version: str, size: int = 700, behaviour: Behaviour = Behaviour.HEAL
     return PLUGIN.build(SimApp(version, behaviour), size, named)
 
 
-def meter(bench: RadioBench) -> Any:
+def meter(bench: RadioBench, entry: Entry = Entry.UNBONDED) -> Any:
     """A node with the old firmware, on the air."""
-    (bench.profiles / "meter.toml").write_text(PROFILE)
-    setup = VirtualSetup(NordicParams(), flash={"app": package(OLD)}, options=OPTIONS, name="m1")
+    pairs = '[radio]\npair = "just-works"\n' if entry is Entry.BONDED else ""
+    (bench.profiles / "meter.toml").write_text(
+        PROFILE.replace("[params]", f'{pairs}[params]\nentry = "{entry}"')
+    )
+    setup = VirtualSetup(NordicParams(entry=entry), flash={"app": package(OLD)}, options=OPTIONS, name="m1")
     node: Any = PLUGIN.virtual_node(setup)
     bench.radios["m1"] = AirNode(bench.air, node.radio("m1", "C0:00:00:00:07:10"), "m1")
     bench.nodes["m1"] = node
@@ -86,6 +89,35 @@ async def test_a_node_is_updated_and_proved_by_its_version(bench: RadioBench) ->
         record = (await running.ended())[-1]
         assert outcomes([record]) == ["succeeded"]
         assert record.rollback is RollbackKind.REFLASH, "what it ran before would be taken"
+        assert runs(node, package(NEW))
+
+
+@on_radio
+async def test_a_node_with_bonds_is_updated_over_the_bond_that_its_loader_shares(bench: RadioBench) -> None:
+    node = meter(bench, Entry.BONDED)
+    async with bench.gateway() as running:
+        for name, version in (("old", OLD), ("new", NEW)):
+            path = release(bench, name, version, package(version))
+            await running.gateway.add_release(path, asked_by="test")
+        await running.deploy(no_rollback="allow")
+        assert outcomes(await running.ended()) == ["succeeded"]
+        assert runs(node, package(NEW))
+
+
+@on_radio
+async def test_a_node_whose_button_was_pressed_is_found_in_its_loader(bench: RadioBench) -> None:
+    node = meter(bench, Entry.NONE)
+    async with bench.gateway() as running:
+        for name, version in (("old", OLD), ("new", NEW)):
+            path = release(bench, name, version, package(version))
+            await running.gateway.add_release(path, asked_by="test")
+        await running.deploy("one")
+        (record,) = await running.ended()
+        assert record.result is not None
+        assert record.result.code == "needs-button"
+        node.press_button()
+        await running.deploy("two", no_rollback="allow")
+        assert outcomes(await running.ended())[-1] == "succeeded"
         assert runs(node, package(NEW))
 
 

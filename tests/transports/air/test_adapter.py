@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -197,6 +198,26 @@ def test_a_wrong_passkey_is_told_as_such() -> None:
                 await adapter(here).connect(address(), within=5.0, passkey=111111, pair=True)
             link = await adapter(here).connect(address(), within=5.0, passkey=123456, pair=True)
             await link.write(VALUE, b"x", response=True)
+
+    run_virtual(main())
+
+
+def test_a_node_that_does_not_pair_takes_the_key_of_another_role_and_no_new_one() -> None:
+    willing = persona(secured=True)
+
+    async def main() -> None:
+        async with rig(willing) as here:
+            radio = here.radios[0]
+            one = adapter(here)
+            link = await one.connect(address(), within=5.0, pair=True)
+            await link.aclose()
+            radio.appear(replace(willing, bondable=False))
+            link = await one.connect(address(), within=5.0, pair=True)
+            await link.write(VALUE, b"x", response=True)
+            await link.aclose()
+            radio.appear(replace(willing, bondable=False, address=address(2)))
+            with pytest.raises(PairingFailed):
+                await one.connect(address(2), within=5.0, pair=True)
 
     run_virtual(main())
 

@@ -156,6 +156,8 @@ def _in_place(record: Record, observed: Observation) -> Step:
     started = record.activations + record.resets  # a restart of ours starts the firmware, too
     if started < record.rules.bounds.activations and not _spent(record, activate):
         return activate
+    if all(facts.names_want(part, seen) for part in record.parts):
+        return Finish(Outcome.FLASHED, _EVIDENCE_TOO_WEAK)
     return _judge_bad(record, seen, _DID_NOT_BOOT)
 
 

@@ -110,6 +110,17 @@ def _says_so(record: Record, expected: Firmware, part: Part, seen: Seen) -> bool
     return same_version(found.version, expected.version)
 
 
+def names_want(part: Part, seen: Seen) -> bool:
+    """Whether the application calls itself by the target's version, which proves nothing here.
+
+    So it does where what it was before has that version too; that is no failure to boot.
+    """
+    said, expected = seen.facts.get("version"), part.want.firmware.version
+    if seen.role is not Role.APP or not isinstance(said, str) or not said or expected is None:
+        return False
+    return confirmed(part, seen) and same_version(said, expected)
+
+
 def confirmed(part: Part, seen: Seen) -> bool:
     """Whether what runs would still run after a reset."""
     slot = active(part, seen)

@@ -62,18 +62,20 @@ class LegacyFlasher:
     # Looking
 
     async def probe(self, ask: Probe) -> Seen:
-        """Ask the application for its version, or see that the loader is there."""
-        del ask
+        """Ask the application for its version, or see that the loader is there.
+
+        Where several candidates have that version, it says nothing of which one runs.
+        """
         for _ in range(_LOOKS):
             try:
-                return await self._look()
+                return await self._look(ask.candidates)
             except NodeSilent:
                 break
             except LinkLost:
                 continue
         return Seen(Role.SILENT)
 
-    async def _look(self) -> Seen:
+    async def _look(self, candidates: tuple[FirmwareImage, ...] = ()) -> Seen:
         """Raises NodeSilent, LinkError."""
         link, role = await self._door.whichever()
         if role is Role.LOADER:
@@ -81,9 +83,23 @@ class LegacyFlasher:
             return Seen(Role.LOADER, facts={"loader": f"legacy {told}"} if told else {"loader": "legacy"})
         version = await self._version(link)
         self._ran = version
+        if self._activated is None and _ambiguous(version, candidates):
+            unknown = Slot(0, 0, None, active=True, confirmed=True)
+            return Seen(Role.APP, (unknown,), facts={"version": version or ""})
         slot = Slot(0, 0, self._firmware(version), active=True, confirmed=True)
         boot = Evidence(Of.BOOT, EvidenceKind.VERSION, f"the application says {version}")
+        if version and self._may_be_the_old(version):
+            return Seen(Role.APP, (slot,), facts={"version": version})
         return Seen(Role.APP, (slot,), (boot,) if version else ())
+
+    def _may_be_the_old(self, version: str) -> bool:
+        """Whether it said the same before what was activated in this lease.
+
+        With one bank the old application is gone, and whatever answers is the new one.
+        """
+        two = self._params.banks is Banks.DUAL
+        before = self._before
+        return self._activated is not None and two and before is not None and same_version(version, before)
 
     def _firmware(self, version: str | None) -> Firmware | None:
         """What an application is that names this version.
@@ -110,7 +126,8 @@ class LegacyFlasher:
     async def preflight(self, ask: Preflight) -> tuple[Reason, ...]:
         """Whatever the loader would say no to, most of it after its erase."""
         slot = ask.seen.active(0)
-        running = slot.firmware.version if slot is not None and slot.firmware else None
+        named = slot.firmware.version if slot is not None and slot.firmware else None
+        running = named or str(ask.seen.facts.get("version", "")) or None
         found = objections(ask.image, self._params, running)
         return tuple(Reason(each.code, each.message, each.what_to_do) for each in found)
 
@@ -133,7 +150,7 @@ class LegacyFlasher:
         for objection in objections(image, self._params, None):
             raise objection
         headway = Headway(self._session, image.size)
-        if _says(image, self._ran):
+        if self._started_before(image):
             headway.reached(image.size)
             return await self._back_in_application()
         self._before, self._ran, self._activated = self._ran, None, None
@@ -145,6 +162,12 @@ class LegacyFlasher:
             self._session.note("the node is still in its loader, and is told once more")
             seen = await self._activate(await self._in_loader(), image)
         return seen
+
+    def _started_before(self, image: FirmwareImage) -> bool:
+        """Whether this lease has had it activated, and the application says nothing else."""
+        ran, activated = self._ran, self._activated
+        same = activated is not None and activated.artifact == image.artifact and _says(image, ran)
+        return same and ran is not None and not self._may_be_the_old(ran)
 
     async def _activate(self, control: ControlPoint, image: FirmwareImage) -> Seen | None:
         await end(control, Op.ACTIVATE)
@@ -240,6 +263,11 @@ def _says(image: FirmwareImage, version: str | None) -> bool:
     """Whether this version is the image's."""
     wanted = image.firmware.version
     return version is not None and wanted is not None and same_version(version, wanted)
+
+
+def _ambiguous(version: str | None, candidates: tuple[FirmwareImage, ...]) -> bool:
+    """Whether several of these are other bytes of this version."""
+    return len({image.firmware.identity for image in candidates if _says(image, version)}) > 1
 
 
 async def _revision(link: GattLink) -> str | None:

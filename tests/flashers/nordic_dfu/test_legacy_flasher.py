@@ -371,14 +371,39 @@ async def test_an_update_that_somebody_else_began_is_ended_by_a_reset(banks: Ban
 
 
 @in_virtual_time
-async def test_what_the_application_says_it_runs_is_not_sent_again() -> None:
-    it = world(running=NEW)
-    seen = await it.update(NEW)
+async def test_what_was_started_in_this_lease_is_not_sent_again() -> None:
+    it = world()
+    await it.update(NEW)
+    sent = it.session.bytes_sent
+    await it.flasher.enter_loader()
+    seen = await it.transfer(NEW)
     assert seen is not None
     assert seen.role is Role.APP
-    assert it.session.bytes_sent == 0
-    assert it.node.operations == 0
+    assert it.session.bytes_sent == sent
     assert it.session.reports[-1] == (parsed(NEW).size,) * 2
+    await it.end()
+
+
+@pytest.mark.parametrize("banks", [Banks.DUAL, Banks.SINGLE])
+@in_virtual_time
+async def test_other_bytes_of_the_same_version_are_sent_and_proved_only_where_the_old_ones_are_gone(
+    banks: Banks,
+) -> None:
+    again = package("1.0.0", size=900)
+    it = world(banks=banks)
+    seen = await it.flasher.probe(Probe(candidates=(parsed(again, it.params), parsed(OLD, it.params))))
+    slot = seen.active(0)
+    assert slot is not None
+    assert slot.firmware is None, "it may be either"
+    assert not seen.evidence
+    after = await it.update(again)
+    assert it.runs(again)
+    assert after is not None
+    slot = after.active(0)
+    assert slot is not None
+    assert slot.firmware == parsed(again, it.params).firmware
+    assert after.proves(Of.TRANSFER, (EvidenceKind.CHECKSUM,))
+    assert after.proves(Of.BOOT, (EvidenceKind.VERSION,)) is (banks is Banks.SINGLE)
     await it.end()
 
 

@@ -262,7 +262,7 @@ def test_a_field_that_is_there_twice_is_refused() -> None:
     [
         (package("2.0.0", hw_version="51"), {}, "wrong-hardware"),
         (package("2.0.0", sd_req="0x00b6,0x00cb"), {}, "wrong-softdevice"),
-        (package("2.0.0", sd_req="0"), {}, "wrong-softdevice"),
+        (package("2.0.0", sd_req="0,0x0100"), {"version_rule": VersionRule.LOWER}, "wrong-softdevice"),
         (package("2.0.0"), {"softdevice": 0}, "wrong-softdevice"),
         (package("0.9.0"), {"version_rule": VersionRule.LOWER}, "downgrade-refused"),
         (package("0.9.0"), {"version_rule": VersionRule.EQUAL}, "downgrade-refused"),

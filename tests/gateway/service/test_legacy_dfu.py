@@ -135,6 +135,38 @@ async def test_nodes_that_are_alike_in_their_loader_are_updated_one_at_a_time(be
 
 
 @on_legacy_air
+async def test_other_bytes_of_the_same_version_end_as_flashed(bench: LegacyBench) -> None:
+    """Two banks, and a version that says nothing: the loader took them for whole, and that is all."""
+    (bench.profiles / f"{LEGACY}.toml").write_text(_PROFILE.replace('"single"', '"dual"'))
+    node = bench.legacy("n1")
+    first, again = bench.package(NEW), bench.package(NEW, seed="7")
+    async with bench.gateway() as running:
+        await running.gateway.add_release(bench.shipped(NEW, first), asked_by="test")
+        await running.deploy("one", no_rollback="allow")
+        assert outcomes(await running.ended()) == ["succeeded"]
+        visits = node.counts.loader_visits
+        await running.gateway.add_release(bench.shipped("1.1.0+2", again), asked_by="test")
+        await running.deploy("two", version="1.1.0+2", no_rollback="allow")
+        assert outcomes(await running.ended())[-1] == "flashed"
+        assert bench.runs("n1", again)
+        assert node.counts.loader_visits == visits + 1
+
+
+@on_legacy_air
+async def test_with_one_bank_the_old_bytes_are_gone_so_their_version_proves_the_new_ones(
+    bench: LegacyBench,
+) -> None:
+    bench.legacy("n1")
+    again = bench.package(NEW, seed="7")
+    async with bench.gateway() as running:
+        for version, data in ((NEW, bench.package(NEW)), ("1.1.0+2", again)):
+            await running.gateway.add_release(bench.shipped(version, data), asked_by="test")
+            await running.deploy(f"to {version}", version=version, no_rollback="allow")
+            assert outcomes(await running.ended())[-1] == "succeeded"
+        assert bench.runs("n1", again)
+
+
+@on_legacy_air
 async def test_a_package_for_another_board_is_refused_and_the_node_is_untouched(bench: LegacyBench) -> None:
     node = bench.legacy("n1")
     async with bench.gateway() as running:

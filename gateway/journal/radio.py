@@ -35,7 +35,7 @@ class RadioBook(Book):
         return [Said(place, Role(role), load(Calling, text), bool(away)) for place, role, text, away in rows]
 
     async def keep_cap(self, adapter: str, links: int) -> None:
-        """An adapter was found to carry no more."""
+        """An adapter was found to carry no more, or is tried with one more again."""
         query = "INSERT OR REPLACE INTO adapter_caps (adapter, links) VALUES (?, ?)"
         await self._execute(query, adapter, links)
 

@@ -106,7 +106,7 @@ class Adapter:
     Args:
         backend: the Bluetooth under it.
         name: in the configuration.
-        links: the most connections at a time; None begins with eight and learns.
+        links: the most connections at a time; None begins with eight, learns, and tries more again.
         learned: what was learned of it before.
     """
 
@@ -116,7 +116,11 @@ class Adapter:
         self.backend = backend
         self.name = name
         self.limit = Cap(
-            links or learned or DEFAULT_LINKS, learns=links is None, changed=lambda _: self._tell("cap")
+            links or learned or DEFAULT_LINKS,
+            learns=links is None,
+            changed=lambda _: self._tell("cap"),
+            ceiling=DEFAULT_LINKS,
+            now=self._now,
         )
         self.open_links: set[BleakLink] = set()
         self.seen: dict[str, Sighting] = {}

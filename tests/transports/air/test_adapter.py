@@ -304,6 +304,80 @@ class Hanging(HciBackend):
         await asyncio.Event().wait()
 
 
+class Clock:
+    """A time that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def full_for(cap: Cap, clock: Clock, days: float, connects: int = 20) -> None:
+    """Carry what it may so often, in so many days."""
+    for _ in range(connects):
+        clock.now += days * 86_400 / connects
+        cap.connected(cap.most)
+
+
+def learned(most: int) -> tuple[Cap, Clock, list[int]]:
+    """One that was found to carry so many."""
+    clock, told = Clock(), list[int]()
+    cap = Cap(8, learns=True, changed=told.append, ceiling=8, now=clock)
+    for name in "AB":
+        cap.failed(name, most)
+    return cap, clock, told
+
+
+def test_a_cap_rises_by_one_after_a_day_of_carrying_what_it_may() -> None:
+    cap, clock, told = learned(3)
+    full_for(cap, clock, 0.9)
+    assert cap.most == 3, "often, and not for long"
+    full_for(cap, clock, 0.2, connects=1)
+    assert (cap.most, told) == (4, [3, 4])
+    full_for(cap, clock, 1.1)
+    assert cap.most == 5, "it carried four, for a day"
+    for _ in range(10):
+        full_for(cap, clock, 1.1)
+    assert cap.most == 8, "and no more than it began with"
+
+
+def test_a_cap_that_is_never_reached_does_not_rise() -> None:
+    cap, clock, _ = learned(3)
+    for _ in range(100):
+        clock.now += 86_400
+        cap.connected(2)
+    assert cap.most == 3, "nobody wants more"
+
+
+def test_one_failure_ends_the_trial_and_the_next_one_is_later() -> None:
+    cap, clock, told = learned(3)
+    full_for(cap, clock, 1.1)
+    assert cap.most == 4
+    cap.failed("C", 3)
+    assert cap.most == 3, "one node is enough: nothing is lost by going back"
+    full_for(cap, clock, 1.5)
+    assert cap.most == 3, "twice as long this time"
+    full_for(cap, clock, 0.6, connects=1)
+    assert cap.most == 4
+    cap.connected(4)
+    cap.failed("C", 3)
+    cap.failed("D", 3)
+    assert cap.most == 4, "it has carried four"
+    assert told == [3, 4, 3, 4]
+
+
+def test_what_was_learned_in_an_earlier_life_is_tried_again_too_and_what_is_configured_is_not() -> None:
+    clock = Clock()
+    kept = Cap(3, learns=True, ceiling=8, now=clock)
+    configured = Cap(3, learns=False, ceiling=8, now=clock)
+    for cap in (kept, configured):
+        clock.now = 0.0
+        full_for(cap, clock, 1.2, connects=30)
+    assert (kept.most, configured.most) == (4, 3)
+
+
 def test_a_cap_is_learned_from_two_different_nodes_and_never_from_one() -> None:
     told: list[int] = []
     cap = Cap(8, learns=True, changed=told.append)

@@ -3,7 +3,8 @@
 A wounded node keeps its target and its known-good pinned.  It is looked at again and
 again, less and less often; when it answers, an attempt of its own goes on where the
 last one ended.  How many of those there are is bounded by the profile; after that an
-operator has to ask.  A node that stays silent gets the next step of its ladder
+operator has to ask.  One on the air that is heard by chance is looked at soon after that,
+however long the pause was to be.  A node that stays silent gets the next step of its ladder
 (:mod:`gateway.service.rescue.climbs`), and so does one that was found silent without
 being wounded.
 """
@@ -19,17 +20,24 @@ from gateway.attempt.advance import recovery_of
 from gateway.attempt.looking import trouble_of
 from gateway.attempt.telling import phase_told
 from gateway.model.records import Observation, Record
+from gateway.service.adapters.overhearing import Overhearing
+from gateway.service.adapters.reach import place_of
 from gateway.service.looking import look
 from gateway.service.nodes.sights import saw
 from gateway.service.rescue.climbs import Answer, Climbs
 from gateway.service.site import Site
 from transports.errors import LinkBusy, LinkDenied, LinkError, TenderError
+from transports.links import Medium
 
 log = logging.getLogger("tender.recovery")
 
 _FIRST_LOOK_S = 5.0
 _LAST_LOOK_S = 600.0
 _SOON_S = 0.01
+_HEARD_S = 1.0
+"""From a call that was overheard to the look: one that comes and goes is worth a moment's patience."""
+_HEARD_AGAIN_S = 30.0
+"""The least seconds between two looks for that reason; twice as many after each that was in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,16 @@ class _Patient:
 
     node: str
     wound: Record | None = None
+
+
+@dataclass(slots=True)
+class _Called:
+    """When a node that was overheard is looked at again for that, at the earliest."""
+
+    not_before: float = 0.0
+    pause: float = _HEARD_AGAIN_S
+    due: bool = False
+    """Its next look is for that reason."""
 
 
 class Recovery:
@@ -61,6 +79,8 @@ class Recovery:
         self._looking: set[str] = set()
         self._asked: set[str] = set()
         self._worn: set[str] = set()
+        self._overhearing = Overhearing(site.reach, self._heard)
+        self._called: dict[str, _Called] = {}
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -129,7 +149,9 @@ class Recovery:
         for node in self._next.keys() - names - self._looking:
             del self._next[node]
             self._pause.pop(node, None)
+            self._called.pop(node, None)
             self._worn.discard(node)
+        self._overhearing.look_out(self._places(names))
         now, quiet = asyncio.get_running_loop().time(), None
         for patient in patients:
             node = patient.node
@@ -145,10 +167,32 @@ class Recovery:
                 quiet = max(_SOON_S, left if quiet is None else min(quiet, left))
         return quiet
 
+    def _places(self, names: set[str]) -> dict[str, str]:
+        """Those of them that are on the air."""
+        specs = {node: self._site.nodes[node].spec for node in names if node in self._site.nodes}
+        return {place_of(spec): node for node, spec in specs.items() if spec.medium is Medium.BLE}
+
+    def _heard(self, node: str) -> None:
+        """It called, and somebody listened for whatever reason."""
+        now = asyncio.get_running_loop().time()
+        if node in self._looking or node in self._worn or self._next.get(node, 0.0) <= now + _HEARD_S:
+            return
+        called = self._called.setdefault(node, _Called())
+        if now >= called.not_before:
+            called.not_before, called.pause = now + called.pause, min(2 * called.pause, _LAST_LOOK_S)
+            called.due, self._next[node] = True, now + _HEARD_S
+            log.info("node=%s is heard, and looked at soon", node)
+            self._wake.set()
+
     async def _contained(self, patient: _Patient) -> None:
         node, asked = patient.node, patient.node in self._asked
         self._asked.discard(node)
-        pause = self._pause[node] = min(self._pause[node] * 2, _LAST_LOOK_S)
+        called = self._called.get(node)
+        pause = self._pause[node]
+        if called is not None and called.due:
+            called.due = False
+        else:
+            pause = self._pause[node] = min(2 * pause, _LAST_LOOK_S)
         try:
             worn = patient.wound is not None and await self.worn_out(patient.wound)
             if worn is not (node in self._worn):
@@ -174,6 +218,7 @@ class Recovery:
         node = patient.node
         answer = await self._answer(patient)
         if answer.answered:
+            self._called.pop(node, None)
             await self._climbs.answered(node)
         elif answer.looked:
             why = "wounded" if patient.wound is not None else "silent"

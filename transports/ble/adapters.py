@@ -83,7 +83,7 @@ class Adapters:
             BadLink: nothing is configured under this name, or its library is not installed.
             AdapterMissing, AdapterHung: it cannot be used.
         """
-        name = self._named(name)
+        name = self.named(name)
         async with self._making:
             found = self._made.get(name)
             if found is None:
@@ -94,7 +94,7 @@ class Adapters:
 
     def cap(self, name: str) -> int:
         """How many nodes may be connected through it at one time."""
-        name = self._named(name)
+        name = self.named(name)
         made = self._made.get(name)
         if made is not None:
             return made.cap
@@ -116,7 +116,7 @@ class Adapters:
                 log.info("adapter=%s closing: %r", name, error)
         self._made.clear()
 
-    def _named(self, name: str) -> str:
+    def named(self, name: str) -> str:
         """One adapter is one, also for those who call it by its address though it has a name."""
         if name in self.settings or not ADDRESS.fullmatch(name):
             return name

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from flashers.mcuboot_smp.wire import SERVICE
+from flashers.nordic_dfu.params import Entry
 from flashers.sim import Behaviour
 from gateway.verbs.nodes import AdoptRequest
 from tests.bluez.inside.world import World
@@ -131,11 +132,13 @@ async def test_eight_nodes_at_once_all_finish_whatever_bluez_drops(world: World,
         await bench.aclose()
 
 
-async def test_a_node_with_another_address_in_its_loader_is_updated_and_stays_one(
-    world: World, tmp_path: Path
+@pytest.mark.parametrize("entry", [Entry.UNBONDED, Entry.BONDED])
+async def test_a_node_with_nordics_loader_is_updated_and_stays_one(
+    world: World, tmp_path: Path, entry: Entry
 ) -> None:
+    """Its loader has another address; or the same, and a bond that BlueZ has with the application only."""
     bench = BluezBench(tmp_path, world)
-    node = test_secure_dfu.meter(bench)
+    node = test_secure_dfu.meter(bench, entry)
     profile = bench.profiles / "meter.toml"
     profile.write_text(
         profile.read_text()

@@ -60,6 +60,7 @@ NOT_ONE_CODE = {
 
 SHARED = {
     "bad-fault": "a fault's text that cannot be read, wherever it is read",
+    "bad-init-packet": "the package was not made as loaders want it; said by ours, or by the loader",
     "bad-signature": "the package was not signed by the loader's key, whoever found out",
     "ble-not-heard": "the node is not on the air, seen before or when it is called",
     "disk-full": "no room, whatever it was wanted for",

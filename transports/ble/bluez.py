@@ -26,6 +26,7 @@ from transports.ble.system_bus import (
     Refused,
     adapter_path,
     device_property,
+    node_path,
     rediscovered,
     remove_device,
     set_power,
@@ -93,9 +94,9 @@ class BluezClient(BleakClientBlueZDBus):
             async with system_bus() as bus:
                 path = await adapter_path(bus, self._adapter_address)
                 self._adapter = path.rpartition("/")[2]
-                self._device_path = f"{path}/dev_{self.address.upper().replace(':', '_')}"
-                known = await device_property(bus, self._device_path, "Address") is not None
-                if not known and not await rediscovered(bus, self._device_path):
+                known = await node_path(bus, path, self.address)
+                self._device_path = known or f"{path}/dev_{self.address.upper().replace(':', '_')}"
+                if known is None and not await rediscovered(bus, self._device_path):
                     raise BleakDeviceNotFoundError(self.address, f"{self.address} is not heard any more")
         except (Refused, AdapterMissing, AdapterHung, BluezMissing) as error:
             raise BleakError(str(error)) from error

@@ -127,6 +127,22 @@ async def adapter_path(bus: MessageBus, address: str) -> str:
     return there[address.upper()]
 
 
+async def node_path(bus: MessageBus, adapter: str, address: str) -> str | None:
+    """The object of the node with this address behind this adapter; None if BlueZ knows no such node.
+
+    An object keeps the name that it began with: a bonded node that calls out from private addresses
+    is named by the one that it was paired at, and only its property says who it is.  Raises as ``ask``.
+    """
+    objects = await ask(bus, "/", _OBJECTS, "GetManagedObjects")
+    for path, interfaces in objects.items():
+        found = interfaces.get(DEVICE, {}).get("Address")
+        if found is None or not str(path).startswith(f"{adapter}/"):
+            continue
+        if str(found.value).upper() == address.upper():
+            return str(path)
+    return None
+
+
 async def set_power(bus: MessageBus, path: str, *, on: bool) -> None:
     """Switch an adapter on or off.
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.bluez.inside.world import WITHIN_S, World
+from tests.transports.air.private import LASTING, Private, heard
 from tests.transports.air.rig import VALUE, Counting, persona
 from transports.ble.errors import PairingFailed
 
@@ -29,3 +30,24 @@ async def test_a_wrong_passkey_is_said_to_be_wrong(world: World) -> None:
     world.add(Counting(persona(secured=True, passkey=123456)), "n1")
     with pytest.raises(PairingFailed):
         await world.adapter.connect(ADDRESS, within=WITHIN_S, pair=True, passkey=654321)
+
+
+async def test_a_bonded_node_that_changes_its_address_is_the_one_that_bluez_resolves(world: World) -> None:
+    node = Private(world.air)
+    try:
+        await node.appear()
+        before = await heard(world.adapter)
+        assert before.address == node.address != LASTING
+
+        link = await world.adapter.connect(before.address, within=WITHIN_S, pair=True)
+        assert await link.read(VALUE) == b"for friends"
+        await link.aclose()
+
+        await node.appear()
+        assert node.address != before.address
+        link = await world.adapter.connect(LASTING, within=WITHIN_S, pair=True)
+        assert await link.read(VALUE) == b"for friends"
+        await link.aclose()
+        assert await node.bonds() == 1, "it was paired with once"
+    finally:
+        await node.aclose()

@@ -43,10 +43,13 @@ from flashers.api.plugin import (
     RadioNode,
     Truth,
     UartNode,
+    Unattended,
     VirtualNode,
     VirtualSetup,
+    ZigbeeNode,
     radio_node,
     uart_node,
+    zigbee_node,
 )
 from flashers.api.session import Console, Session
 from flashers.api.verbs import Activate, Backup, Confirm, Preflight, Probe, Revert, Transfer
@@ -119,10 +122,13 @@ __all__ = [
     "TransferRefused",
     "Truth",
     "UartNode",
+    "Unattended",
     "VirtualNode",
     "VirtualSetup",
     "WrongHardware",
+    "ZigbeeNode",
     "plus_one",
     "radio_node",
     "uart_node",
+    "zigbee_node",
 ]

@@ -21,6 +21,7 @@ from transports.gatt import GattLink
 from transports.links import ByteLink, LinkSpec, Medium
 from transports.recorder import FlightRecorder
 from transports.tap import TappedLink
+from transports.zcl import ZigbeeLink
 
 Opener = Callable[[LinkSpec], Awaitable[ByteLink]]
 """How a link is opened; the service's is :func:`transports.open.open_link`."""
@@ -58,6 +59,7 @@ class HostSession:
         self._gatt: WatchedGatt | None = None
         self._made_for = Role.UNKNOWN
         self._lines = Lines()
+        self._words: dict[str, str] = {}
         self.recorder = FlightRecorder()
         self.identity: Identity | None = None
         self.identified = False
@@ -110,6 +112,26 @@ class HostSession:
         """The host keeps it, and goes by it from now on."""
         await self._on_the_air().will_call(role, calling)
         self.note(f"in its {role} it will be {calling}")
+
+    async def zigbee(self) -> ZigbeeLink:
+        """The node on its network; kept until the end of the lease."""
+        raise BadLink(f"{self._spec} does not lead to a node of a Zigbee network")
+
+    async def remember(self, name: str, value: str | None) -> None:
+        """Kept for as long as this session."""
+        if value is None:
+            self._words.pop(name, None)
+        else:
+            self._words[name] = value
+
+    def remembered(self, name: str) -> str | None:
+        """What was kept."""
+        return self._words.get(name)
+
+    def waiting(self, why: str, *, at_most: float) -> None:
+        """Nothing will pass for a while."""
+        self.note(f"{why}: at most {at_most:.0f} s")
+        self.last_activity = max(self.last_activity, self._loop.time() + at_most)
 
     def restarting(self) -> None:
         """The node is about to start something: what is known of its table ends with that."""

@@ -22,6 +22,7 @@ from flashers.api.data import (
 from flashers.api.declaration import Declaration
 from flashers.api.errors import (
     BadImage,
+    DowngradeRefused,
     FlashError,
     IdentityChanged,
     ImageMismatch,
@@ -81,6 +82,7 @@ __all__ = [
     "Declaration",
     "Describe",
     "Digest",
+    "DowngradeRefused",
     "Evidence",
     "EvidenceKind",
     "Exposure",

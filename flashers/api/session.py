@@ -55,6 +55,17 @@ class Session(Protocol):
         """What kind of link leads to it: bytes (:meth:`open`), GATT (:meth:`connect`), :meth:`zigbee`."""
         ...
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether the verb that is being cancelled now is given up because somebody asked for the end.
+
+        Then a node in mid-image may be told to stop.  False means that the host stops, or that the
+        verb is not being cancelled at all: the node is left as it is, and the transfer goes on later.
+        In ``cleanup`` it says that the attempt has ended so, and whatever the node still holds of the
+        target may be withdrawn.
+        """
+        ...
+
     async def connect(self, role: Role = Role.APP) -> GattLink:
         """The same for a node behind a radio: the connection to it in this role.
 

@@ -47,6 +47,7 @@ class BenchSession:
         self.node = node
         self.address = address
         self.callings = callings if callings is not None else {}
+        self.cancelled = False
         self.opens = 0
         self.resets: list[ResetKind] = []
         self.reports: list[tuple[int, int]] = []

@@ -48,6 +48,7 @@ class Guard:
         async def verb() -> T:
             return await work
 
+        self._session.cancelled = False
         task = asyncio.ensure_future(verb())
         self._leave = asyncio.Event()
         try:
@@ -75,8 +76,9 @@ class Guard:
                 task.exception()  # whoever ended us does not want it; it counts as retrieved
 
     def leave(self) -> None:
-        """Give the verb up that is being done now, if there is one."""
+        """Give the verb up that is being done now, if there is one; it is told that people asked for it."""
         if self._leave is not None:
+            self._session.cancelled = True
             self._leave.set()
 
     async def _unless_left(self, task: "asyncio.Task[T]", may_be_quiet: bool) -> T:

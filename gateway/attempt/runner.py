@@ -176,6 +176,8 @@ class Runner:
         await self._ledger.end()
 
     async def _clean_up(self) -> None:
+        # What waits in a node whose attempt was given up is not to be started by anybody.
+        self.session.cancelled = self.record.done and self.record.cancel is not None
         try:
             await self.flasher.cleanup()
         except Exception as error:  # noqa: BLE001 - a flasher that cannot tidy up must not hide the result

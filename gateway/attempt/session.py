@@ -66,6 +66,8 @@ class HostSession:
         """Whether it was made sure, since the link was opened, that it is the node that is meant."""
         self.unheard = False
         """Whether the node was not to be heard when it was to be connected to last."""
+        self.cancelled = False
+        """Whether what is being left is left on request; set by the guard, and for the tidying up."""
         self.bytes_sent = 0
         self.done = 0
         self.total = 0

@@ -1,0 +1,45 @@
+"""What can be done with Zigbee nodes, said before anything starts."""
+
+from flashers.api import (
+    Activation,
+    ComponentKind,
+    Declaration,
+    EvidenceKind,
+    Exposure,
+    Initiative,
+    ProbeCost,
+    Resume,
+    RollbackKind,
+)
+from flashers.zigbee_ota.params import OtaParams
+from transports.links import Medium
+
+FORMAT = "zigbee-ota"
+"""An OTA upgrade file (ZCL revision 8, 11.4), also inside what some vendors wrap around it."""
+
+
+def declare(params: OtaParams) -> Declaration:
+    """The abilities of nodes with these parameters."""
+    rollback = {RollbackKind.REFLASH}
+    if params.reverts:
+        rollback.add(RollbackKind.BOOTLOADER)
+    return Declaration(
+        media=frozenset({Medium.ZIGBEE}),
+        components=frozenset({ComponentKind.FIRMWARE}),
+        rollback=frozenset(rollback),
+        # The node checks what it took before it says that it has it; with what, it does not say.
+        transfer_evidence=frozenset({EvidenceKind.CHECKSUM}),
+        boot_evidence=frozenset({EvidenceKind.VERSION}),
+        # It asks by offset, so whoever answers may be another life of the gateway.  Many nodes go on
+        # after a loss of their power as well; none has to.
+        resume=Resume.SURVIVES_LINK,
+        activation=Activation.SEPARATE,
+        initiative=Initiative.PULL,
+        probe_cost=ProbeCost.NONE,
+        exposure=Exposure.NONE,
+        in_loader="It is not on the network while its loader works, and announces itself when it is back.",
+        formats=frozenset({FORMAT}),
+        trial_boot=params.reverts,
+        keeps_staged=False,
+        bytes_per_second=1500.0,
+    )

@@ -1,0 +1,42 @@
+"""The plugin's value: what a list of flashers shows.  zigpy is imported when a file is parsed, not before."""
+
+from collections.abc import Mapping
+
+from flashers.api import Component, FirmwareImage, FlasherPlugin, NotSupported, Session, VirtualSetup
+from flashers.api import Flasher as FlasherContract
+from flashers.api import VirtualNode as VirtualNodeContract
+from flashers.sim import SimApp
+from flashers.zigbee_ota.declare import FORMAT, declare
+from flashers.zigbee_ota.params import OtaParams
+from flashers.zigbee_ota.virtual.options import FAULTS
+
+__all__ = ["FORMAT", "PLUGIN"]
+
+
+def _parse(data: bytes, format: str, component: Component, params: OtaParams) -> FirmwareImage:  # noqa: A002
+    raise NotSupported("images of this format are not read yet")
+
+
+def _open(session: Session, params: OtaParams) -> FlasherContract:
+    raise NotSupported("nodes of this kind are not served yet")
+
+
+def _virtual_node(setup: VirtualSetup) -> VirtualNodeContract:
+    raise NotSupported("there are no virtual nodes of this kind yet")
+
+
+def _build(app: SimApp, size: int, options: Mapping[str, str]) -> bytes:
+    raise NotSupported("images of this format are not made yet")
+
+
+PLUGIN = FlasherPlugin(
+    name="zigbee_ota",
+    summary="Zigbee over-the-air upgrades (the OTA cluster): blocks, pages, resumed, staged activation",
+    params=OtaParams,
+    declare=declare,
+    parse=_parse,
+    open=_open,
+    virtual_node=_virtual_node,
+    build=_build,
+    faults=FAULTS,
+)

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from gateway.config.adapters import AdapterTable
 from gateway.config.defaults import default_socket, default_state
 from gateway.config.links import LinkTable, LinkText
+from gateway.config.networks import NetworkTable
 from gateway.config.probing import ProbingTable
 from gateway.config.radio import AdoptTable
 from gateway.config.rollout import RolloutTable
@@ -126,7 +127,7 @@ class NodeTable(_Table):
     """Its device profile; `tender profiles list` shows them."""
     link: LinkText
     """``uart:/dev/serial/by-path/…?baud=115200``, ``socket://host:port``, ``rfc2217://host:port``;
-    ``#address`` for one of several nodes on a line; ``ble:ADAPTER#ADDRESS``."""
+    ``#address`` for one of several nodes on a line; ``ble:ADAPTER#ADDRESS``; ``zigbee:NETWORK#IEEE``."""
     labels: dict[Name, str] = {}
     """Words to select it by."""
     ladder: Annotated[tuple[AnyStep, ...], AfterValidator(distinct)] | None = None
@@ -138,6 +139,8 @@ class NodeTable(_Table):
         spec = LinkSpec.parse(value)
         if spec.medium is Medium.BLE and spec.address is None:
             raise ValueError(f"behind an adapter are many nodes; write {value}#ADDRESS")
+        if spec.medium is Medium.ZIGBEE and spec.address is None:
+            raise ValueError(f"a network has many nodes; write {value}#00:12:4b:00:1c:aa:bb:cc")
         return value
 
     @property
@@ -172,10 +175,22 @@ class Config(_Table):
     """Links that other software on this gateway uses as well, by names of your choice."""
     adapters: dict[Name, AdapterTable] = {}
     """Bluetooth adapters, by names of your choice; nodes' links name them: ``ble:NAME#ADDRESS``."""
+    networks: dict[Name, NetworkTable] = {}
+    """Zigbee networks, by names of your choice; nodes' links name them: ``zigbee:NAME#IEEE``."""
     adopt: tuple[AdoptTable, ...] = ()
     """Rules by which nodes that are heard on the air become nodes of this gateway."""
     stop_budget: Seconds = 60.0
     """How long the service may take to stop, to bring a node through that has no firmware just then."""
+
+    @field_validator("networks")
+    @classmethod
+    def _one_network_each(cls, value: dict[str, NetworkTable]) -> dict[str, NetworkTable]:
+        owners: dict[str, str] = {}
+        for name, table in value.items():
+            other = owners.setdefault(table.path, name)
+            if other != name:
+                raise ValueError(f"{other} and {name} have the same coordinator, {table.path}")
+        return value
 
     @field_validator("socket")
     @classmethod

@@ -13,6 +13,7 @@ from contextlib import suppress
 from flashers.api import Calling, Console, Identity, IdentityChanged, ResetKind, Role, Strength
 from gateway.attempt.radio import Radio, WatchedGatt
 from gateway.attempt.watched import WatchedLink
+from gateway.attempt.words import Words
 from transports.ble.errors import NodeNotHeard
 from transports.console import Console as Lines
 from transports.counters import LinkCounters
@@ -28,6 +29,8 @@ Opener = Callable[[LinkSpec], Awaitable[ByteLink]]
 
 _CONNECT_TICK_S, _CONNECT_TICKS = 20.0, 30
 """For so long, together, connecting is no stall: an adapter connects to one node at a time."""
+_WAIT_AT_MOST_S = 86_400.0
+"""No flasher waits for longer than a day with the link in its hand."""
 _RESET_PULSE_S = 0.05
 """How long a line is held for a reset; common auto-reset circuits need a few milliseconds."""
 
@@ -45,6 +48,7 @@ class HostSession:
         progress: Callable[[int, int], None] | None = None,
         counters: LinkCounters | None = None,
         radio: Radio | None = None,
+        words: Words | None = None,
     ) -> None:
         self._node = node
         self._spec = spec
@@ -59,7 +63,7 @@ class HostSession:
         self._gatt: WatchedGatt | None = None
         self._made_for = Role.UNKNOWN
         self._lines = Lines()
-        self._words: dict[str, str] = {}
+        self._words = words if words is not None else Words()
         self.recorder = FlightRecorder()
         self.identity: Identity | None = None
         self.identified = False
@@ -120,20 +124,18 @@ class HostSession:
         raise BadLink(f"{self._spec} does not lead to a node of a Zigbee network")
 
     async def remember(self, name: str, value: str | None) -> None:
-        """Kept for as long as this session."""
-        if value is None:
-            self._words.pop(name, None)
-        else:
-            self._words[name] = value
+        """Keep a word; it is on the disk when this returns."""
+        await self._words.keep(name, value)
 
     def remembered(self, name: str) -> str | None:
         """What was kept."""
-        return self._words.get(name)
+        return self._words.known.get(name)
 
     def waiting(self, why: str, *, at_most: float) -> None:
-        """Nothing will pass for a while."""
+        """Nothing will pass for a while; the next thing that passes ends it."""
+        at_most = min(max(at_most, 0.0), _WAIT_AT_MOST_S)
         self.note(f"{why}: at most {at_most:.0f} s")
-        self.last_activity = max(self.last_activity, self._loop.time() + at_most)
+        self.last_activity = self._loop.time() + at_most
 
     def restarting(self) -> None:
         """The node is about to start something: what is known of its table ends with that."""

@@ -18,6 +18,7 @@ from gateway.journal.rollout import RolloutBook
 from gateway.journal.roster import RosterBook
 from gateway.journal.standing import Standings
 from gateway.journal.told import Told
+from gateway.journal.words import WordsBook
 
 __all__ = ["Journal", "Told"]
 
@@ -36,5 +37,6 @@ class Journal(
     RolloutBook,
     Standings,
     Claims,
+    WordsBook,
 ):
     """The gateway's memory.  Every method is one transaction."""

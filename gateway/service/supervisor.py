@@ -29,6 +29,7 @@ from gateway.service.rescue.rescue import Rescue
 from gateway.service.rollout.turns import Turns
 from gateway.service.site import Site
 from gateway.service.ways_back import KnownWays
+from gateway.service.words import words_of
 from transports.errors import TenderError
 
 log = logging.getLogger("tender.supervisor")
@@ -433,6 +434,7 @@ class Supervisor:
             progress=lambda done, total: self._show(entry, done, total),
             counters=site.counters(record.node),
             radio=site.radio(record.node),
+            words=await words_of(site.journal, record),
         )
         await on_air.admit(site, session, record)
         await self.turns.began(record)

@@ -1,12 +1,13 @@
-"""zigbee-herdsman as a host of its own: a process that is told what to do, one line at a time.
+"""Zigbee hosts as processes of their own, which are told what to do, one line at a time.
 
-It owns a coordinator as our own gateway does, and shares no code with it.  What it says of a
-node is what that node said to a host that has never heard of us.
+zigbee-herdsman owns a coordinator as our own gateway does, and shares no code with it.  What it
+says of a node is what that node said to a host that has never heard of us.
 """
 
 import asyncio
 import contextlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,12 +26,12 @@ class HostRefused(Exception):
     """The host could not do what it was told; its own words say why."""
 
 
-class Herdsman:
-    """A host on the coordinator at ``path`` (``tcp://host:port`` or a PTY), with its state in ``folder``."""
+class Host:
+    """A process that takes orders; ``folder`` is for its state, and its log (``host.log``)."""
 
-    def __init__(self, path: str, folder: Path) -> None:
+    def __init__(self, command: Sequence[str | Path], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._path, self._folder = path, folder
+        self._command, self._folder = command, folder
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[Said]] = {}
@@ -54,10 +55,6 @@ class Herdsman:
         async with asyncio.timeout(within):
             return await answer
 
-    async def start(self, **network: Any) -> Said:
-        """Form the network, or go on with it."""
-        return await self.order("start", path=self._path, **network)
-
     @property
     def log(self) -> str:
         """What it wrote about itself."""
@@ -73,10 +70,7 @@ class Herdsman:
     async def __aenter__(self) -> Self:
         with (self._folder / "host.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                node.program(),
-                SCRIPT,
-                node.modules("herdsman"),
-                self._folder,
+                *self._command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -123,3 +117,15 @@ class Herdsman:
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(HostRefused(f"the host ended: {self.log[-2000:]}"))
+
+
+class Herdsman(Host):
+    """zigbee-herdsman on the coordinator at ``path``: ``tcp://host:port``, or a PTY."""
+
+    def __init__(self, path: str, folder: Path) -> None:
+        super().__init__([node.program(), SCRIPT, node.modules("herdsman"), folder], folder)
+        self._path = path
+
+    async def start(self, **network: Any) -> Said:
+        """Form the network, or go on with it."""
+        return await self.order("start", path=self._path, **network)

@@ -38,6 +38,8 @@ from gateway.service.shapes import Shapes
 from gateway.service.site import Site
 from gateway.service.standing.manager import ServiceManager
 from gateway.service.stock import Pins
+from gateway.service.zigbee.hearing import Hearing
+from gateway.service.zigbee.reach import ZigbeeReach
 from gateway.state.exporting import clear_work
 from gateway.state.importing import settle
 from gateway.trust.policy import TrustPolicy
@@ -45,6 +47,7 @@ from gateway.upstream.port import Upstream
 from transports.ble.adapters import Adapters
 from transports.errors import TenderError
 from transports.open import open_link
+from transports.zigbee.networks import Networks
 
 log = logging.getLogger("tender.app")
 
@@ -66,11 +69,12 @@ async def make_site(
     database: Callable[[Path], Database] = Database,
     clock: Clock = now,
     adapters: Adapters | None = None,
+    networks: Networks | None = None,
 ) -> Site:
     """Open everything that a gateway keeps in its state folder; ``stack`` closes it again.
 
-    ``opener``, ``registry``, ``node_types``, ``database``, ``clock`` and ``adapters`` are the
-    installation's own if left out.
+    ``opener``, ``registry``, ``node_types``, ``database``, ``clock``, ``adapters`` and ``networks``
+    are the installation's own if left out.
 
     Raises:
         TenderError: the journal is too new or damaged, the disk cannot be used, a key is bad.
@@ -94,6 +98,7 @@ async def make_site(
     fetcher = Fetcher(store)
     stack.push_async_callback(fetcher.close)
     reach = await _reach(config, journal, stack, adapters)
+    zigbee = await _zigbee(config, journal, stack, networks, clock)
     return Site(
         config=config,
         journal=journal,
@@ -110,13 +115,14 @@ async def make_site(
         hooks=_hooks(registry),
         pins=pins,
         reach=reach,
+        zigbee=zigbee,
         leases=Leases(
             config.rollout.per_link,
             journal=journal,
             shared={table.spec.channel: table for table in config.links.values() if table.has_hooks},
             programs=programs or LocalPrograms(config.state / "hooks"),
             clock=clock,
-            places=reach.places,
+            places=lambda channel: reach.places(channel) or zigbee.places(channel),
         ),
     )
 
@@ -132,6 +138,20 @@ async def _reach(config: Config, journal: Journal, stack: AsyncExitStack, adapte
     stack.push_async_callback(adapters.aclose)
     stack.push_async_callback(reach.ear.aclose)
     return reach
+
+
+async def _zigbee(
+    config: Config, journal: Journal, stack: AsyncExitStack, networks: Networks | None, clock: Clock
+) -> ZigbeeReach:
+    """The ways to nodes of Zigbee networks; nothing of zigpy is loaded before one of these is opened."""
+    if networks is None:
+        settings = {name: table.settings for name, table in config.networks.items()}
+        networks = Networks(settings, folder=config.state / "zigbee")
+    hearing = Hearing(journal, clock)
+    await hearing.load()
+    zigbee = ZigbeeReach(networks, hearing)
+    stack.push_async_callback(zigbee.aclose)
+    return zigbee
 
 
 async def serve(config: Config, *, manager: ServiceManager | None = None, first_look_s: float = 5.0) -> int:

@@ -17,7 +17,6 @@ from gateway.attempt.exposure import Exposure
 from gateway.attempt.guard import Guard, Interrupted
 from gateway.attempt.ledger import Ledger, Surroundings
 from gateway.attempt.looking import Images, Looker, trouble_of
-from gateway.attempt.radio import OutOfReach, may_wait
 from gateway.attempt.session import HostSession
 from gateway.attempt.steps import (
     Await,
@@ -106,8 +105,8 @@ class Runner:
         observation = await self._looker.look(fresh)
         self._ledger.record = advance.noticed(self.record, observation.seen)
         self._exposure.seen(self.record, observation.seen)
-        if self._around.may_wait and self.session.unheard and observation.seen.role is Role.SILENT:
-            self._step_aside()
+        if self._around.may_wait:
+            self._step_aside(observation.seen.role)
         step = decide(self.record, observation)
         match step:
             case Finish():
@@ -119,14 +118,15 @@ class Runner:
             case _:
                 await self._do(step, observation.seen)
 
-    def _step_aside(self) -> None:
-        """A node that is not heard is waited for without its adapter, as long as that harms nobody.
+    def _step_aside(self, role: Role) -> None:
+        """A node that is not heard is waited for without its place, as long as that harms nobody.
 
         Raises:
-            OutOfReach: so it is.
+            LinkError: so it is.
         """
-        if may_wait(self.record) and self.record.cancel is None:
-            raise OutOfReach(f"{self.record.node} is not heard")
+        absent = self.session.absent(self.record, role)
+        if absent is not None:
+            raise absent
 
     async def _conclude(self, step: Judge | TurnBack, seen: Seen) -> None:
         """Nothing is done to the node: what it means is all there is to write."""

@@ -11,9 +11,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from flashers.api import Calling, Console, Identity, IdentityChanged, ResetKind, Role, Strength
-from gateway.attempt.radio import Radio, WatchedGatt
+from gateway.attempt.radio import OutOfReach, Radio, WatchedGatt, may_wait
 from gateway.attempt.watched import WatchedLink
 from gateway.attempt.words import Words
+from gateway.attempt.zigbee import WatchedZigbee, ZigbeeWay, absent
+from gateway.model.records import Record
 from transports.ble.errors import NodeNotHeard
 from transports.console import Console as Lines
 from transports.counters import LinkCounters
@@ -23,6 +25,7 @@ from transports.links import ByteLink, LinkSpec, Medium
 from transports.recorder import FlightRecorder
 from transports.tap import TappedLink
 from transports.zcl import ZigbeeLink
+from transports.zigbee.address import ieee_address
 
 Opener = Callable[[LinkSpec], Awaitable[ByteLink]]
 """How a link is opened; the service's is :func:`transports.open.open_link`."""
@@ -48,6 +51,7 @@ class HostSession:
         progress: Callable[[int, int], None] | None = None,
         counters: LinkCounters | None = None,
         radio: Radio | None = None,
+        network: ZigbeeWay | None = None,
         words: Words | None = None,
     ) -> None:
         self._node = node
@@ -62,6 +66,8 @@ class HostSession:
         self._radio = radio
         self._gatt: WatchedGatt | None = None
         self._made_for = Role.UNKNOWN
+        self._network = network
+        self._zcl: WatchedZigbee | None = None
         self._lines = Lines()
         self._words = words if words is not None else Words()
         self.recorder = FlightRecorder()
@@ -89,7 +95,12 @@ class HostSession:
 
     @property
     def by_address(self) -> Identity | None:
-        """Who a node on the air is by the address that it answered at, or by its bond; None for a line."""
+        """Who a node on the air is by the address that it answered at, or by its bond; None for a line.
+
+        On a Zigbee network every frame is under the network's key, and an address is the part's own.
+        """
+        if self._network is not None and self._spec.address is not None:
+            return Identity(ieee_address(self._spec.address), Strength.HW_ID)
         if self._radio is None or self._spec.address is None:
             return None
         return Identity(
@@ -120,8 +131,33 @@ class HostSession:
         self.note(f"in its {role} it will be {calling}")
 
     async def zigbee(self) -> ZigbeeLink:
-        """The node on its network; kept until the end of the lease."""
-        raise BadLink(f"{self._spec} does not lead to a node of a Zigbee network")
+        """The node on its network, kept until the end of the lease; anew if the coordinator was lost."""
+        if self._network is None:
+            raise BadLink(f"{self._spec} does not lead to a node of a Zigbee network")
+        if self._zcl is not None and self._zcl.lost:
+            await self._hang_up()
+        if self._zcl is None:
+            self.identified = False
+            try:
+                link = await self._network.link()
+            except LinkError as error:
+                self._counters.failed(error)
+                raise
+            self._counters.opened()
+            self._zcl = WatchedZigbee(link, self._network, self._alive, self._counters, self.recorder)
+            self._alive()
+        return self._zcl
+
+    def absent(self, record: Record, role: Role) -> LinkError | None:
+        """Why a node that showed nothing is waited for with nothing held; None if that means something."""
+        if role not in (Role.SILENT, Role.ASLEEP):
+            return None
+        if self._network is not None:
+            unheard = self._zcl is None or self._zcl.unheard
+            return absent(self._network, record, role, unheard=unheard)
+        if self.unheard and role is Role.SILENT and may_wait(record) and record.cancel is None:
+            return OutOfReach(f"{record.node} is not heard")
+        return None
 
     async def remember(self, name: str, value: str | None) -> None:
         """Keep a word; it is on the disk when this returns."""
@@ -177,6 +213,10 @@ class HostSession:
         if link is not None:
             self._counters.closed()
             await link.aclose()
+        zcl, self._zcl = self._zcl, None
+        if zcl is not None:
+            self._counters.closed()
+            await zcl.aclose()
 
     async def open(self, role: Role = Role.APP) -> ByteLink:
         """The tapped link; opened anew if it was lost."""
@@ -225,7 +265,7 @@ class HostSession:
     async def reset(self, kind: ResetKind) -> None:
         """Restart the node by the port's lines, or by opening the port again."""
         self._counters.reset()
-        if self._radio is not None:
+        if self._radio is not None or self._network is not None:
             await self._hang_up()  # a radio has no lines, and a node is not restarted by a connection
             return
         if kind is not ResetKind.NONE:
@@ -239,7 +279,7 @@ class HostSession:
 
     async def restarts(self, kind: ResetKind) -> bool:
         """Restart the node by the port's lines; False where they cannot be driven, and nothing was done."""
-        if kind is ResetKind.NONE or self._radio is not None:
+        if kind is ResetKind.NONE or self._radio is not None or self._network is not None:
             return False
         link = await self.open()
         try:

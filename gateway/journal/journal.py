@@ -8,6 +8,7 @@ from gateway.journal.attempts import Attempts
 from gateway.journal.claims import Claims
 from gateway.journal.deployments import DeploymentsBook
 from gateway.journal.events import Events
+from gateway.journal.heard import HeardBook
 from gateway.journal.known_goods import KnownGoods
 from gateway.journal.links import LinksBook
 from gateway.journal.nodes import Nodes
@@ -32,6 +33,7 @@ class Journal(
     KnownGoods,
     LinksBook,
     RadioBook,
+    HeardBook,
     Rescues,
     Events,
     RolloutBook,

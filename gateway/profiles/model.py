@@ -15,6 +15,7 @@ from gateway.model.rescue import ResetBy
 from gateway.profiles.discovery import DiscoveryTable
 from gateway.profiles.ladder import AnyStep, distinct
 from gateway.profiles.radio import RadioTable
+from gateway.profiles.zigbee import ZigbeeTable
 from transports.links import Medium
 
 PROFILE_SCHEMA = 1
@@ -237,6 +238,8 @@ class Profile(_Table):
     health: tuple[HealthCheck, ...] = ()
     radio: RadioTable = RadioTable()
     """What its radio needs, where it has one."""
+    zigbee: ZigbeeTable = ZigbeeTable()
+    """What it needs where it is on a Zigbee network."""
     identity: IdentityTable | None = None
     """How it is asked who it is; without this it is known by what its protocol tells, or by its place."""
     discovery: DiscoveryTable = DiscoveryTable()

@@ -25,6 +25,8 @@ class NetworkState:
 
     up: bool
     trouble: str = ""
+    remedy: str = ""
+    """What to do about the trouble."""
     channel: int | None = None
     pan_id: int | None = None
     extended_pan_id: str | None = None

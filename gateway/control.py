@@ -28,6 +28,7 @@ from gateway.verbs.rollout import RolloutVerbs
 from gateway.verbs.seeing import SeeingVerbs
 from gateway.verbs.standing import StandingVerbs
 from gateway.verbs.state import StateVerbs
+from gateway.verbs.zigbee import ZigbeeVerbs
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,11 @@ class Control(Protocol):
     @property
     def discovery(self) -> DiscoveryVerbs:
         """Who is heard on the air, and whose each node is."""
+        ...
+
+    @property
+    def zigbee(self) -> ZigbeeVerbs:
+        """Who joined which Zigbee network, who may, and what is kept of it."""
         ...
 
     async def status(self) -> Status:

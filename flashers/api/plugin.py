@@ -18,7 +18,7 @@ from flashers.api.verbs import Activate, Backup, Confirm, Preflight, Probe, Reve
 from flashers.sim.app import SimApp
 from transports.gatt import GattPeer
 from transports.links import UartPeer
-from transports.zcl import Zcl, ZigbeePeer
+from transports.zcl import NodeFacts, Zcl, ZigbeePeer
 
 
 class Params(BaseModel):
@@ -272,3 +272,5 @@ class FlasherPlugin:
     Pure and stateless, since it is asked before anything else is known.  It never tells a node to
     give up what it has.
     """
+    fits: Callable[[NodeFacts, Any], bool] | None = None
+    """Whether a node that joined a Zigbee network may be of a type with these params, by what it says of itself."""

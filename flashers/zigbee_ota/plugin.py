@@ -7,6 +7,7 @@ from flashers.api import Flasher as FlasherContract
 from flashers.api import VirtualNode as VirtualNodeContract
 from flashers.sim import SimApp
 from flashers.zigbee_ota.declare import FORMAT, declare
+from flashers.zigbee_ota.fits import fits
 from flashers.zigbee_ota.params import OtaParams
 from flashers.zigbee_ota.virtual.options import FAULTS
 
@@ -39,4 +40,5 @@ PLUGIN = FlasherPlugin(
     virtual_node=_virtual_node,
     build=_build,
     faults=FAULTS,
+    fits=fits,
 )

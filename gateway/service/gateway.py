@@ -46,6 +46,7 @@ from gateway.service.stock import target_of_file
 from gateway.service.supervisor import Supervisor
 from gateway.service.watchers import Watchers
 from gateway.service.ways_back import way_out
+from gateway.service.zigbee.desk import ZigbeeDesk
 from gateway.verbs.nodes import ProbeAll
 from transports.errors import TenderError
 
@@ -86,6 +87,7 @@ class Gateway:
         self._taking = asyncio.Lock()
         self.roster = NodeKeeping(site, self.supervisor, taking=self._taking, renewed=self._renewed)
         self.discovery = Radio(site, self.supervisor, self.roster)
+        self.zigbee = ZigbeeDesk(site, self.supervisor)
         self.standing.lost = self._look_around
         self.state = StateKeeping(site, self.supervisor, self.roster, found_ill=self.recovery.wake)
 

@@ -1,4 +1,4 @@
-"""What people ask of the Zigbee networks: who may join, who did, what is kept of them, a frame of their own."""
+"""What people ask of Zigbee networks: who may join, who did, what is kept of them, a frame of their own."""
 
 import asyncio
 import logging
@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from flashers.api import Stamp
-from gateway.artifacts.files import off_loop
 from gateway.errors import NodeBusy
 from gateway.journal.journal import Told
 from gateway.model.zigbee import BackupView, JoinedView, NetworkView, ZclAnswer
-from gateway.service.links.naming import channel_of
 from gateway.service.site import Site
 from gateway.service.supervisor import Supervisor
 from gateway.service.zigbee.errors import (
@@ -28,7 +26,7 @@ from gateway.verbs.zigbee import LONGEST_PERMIT_S, ZclRequest
 from transports.links import Medium
 from transports.zcl import NodeFacts, Zcl
 from transports.zigbee.address import ieee_address
-from transports.zigbee.backups import BackupFile, Backups
+from transports.zigbee.backups import BackupFile
 from transports.zigbee.errors import CoordinatorLost
 from transports.zigbee.network import OTA, Network
 
@@ -39,16 +37,15 @@ _LONGEST_PAYLOAD = 80
 
 
 @runtime_checkable
-class Archived(Protocol):
+class Archived(Network, Protocol):
     """A network over a coordinator of ours, of which backups are kept."""
 
-    @property
-    def backups(self) -> Backups:
-        """What is kept."""
+    async def backups(self) -> tuple[BackupFile, ...]:
+        """What is kept, newest first."""
         ...
 
-    async def back_up(self) -> BackupFile:
-        """Keep it as it is now."""
+    async def backup(self) -> Path:
+        """Keep it as it is now, in this file."""
         ...
 
     async def restore(self, path: Path) -> None:
@@ -98,35 +95,37 @@ class ZigbeeDesk:
         facts = await self._up(network).interview(address)
         return self._joined(network, facts, self._mine(network).get(address))
 
-    async def dismiss(self, network: str, ieee: str, *, asked_by: str) -> None:
+    async def dismiss(self, network: str, ieee: str, *, asked_by: str) -> NetworkView:
         """As in the contract."""
         address, made = ieee_address(ieee), self._up(network)
         name = self._mine(network).get(address)
-        if name is not None and self._supervisor.record_of(name) is not None:
+        if name is not None and self._supervisor.holds(name):
             raise NodeBusy(f"an attempt is open on {name}")
         await made.remove(address)
         data = {"network": network, "ieee": address, "by": asked_by}
         await self._site.journal.tell(Told("zigbee.left", node=name, data=data))
+        return self._view(network)
 
     async def backups(self, network: str) -> Sequence[BackupView]:
         """As in the contract."""
-        kept = self._archived(network).backups
-        return [_backup(network, each) for each in await off_loop(kept.list)]
+        return [_backup(network, each) for each in await self._archived(network).backups()]
 
     async def back_up(self, network: str, *, asked_by: str) -> BackupView:
         """As in the contract."""
         self._up(network)
         log.info("network=%s is backed up for %s", network, asked_by)
-        return _backup(network, await self._archived(network).back_up())
+        archived = self._archived(network)
+        made = await archived.backup()
+        return next(_backup(network, each) for each in await archived.backups() if each.path == made)
 
     async def restore(self, network: str, name: str, *, asked_by: str) -> NetworkView:
         """As in the contract."""
         archived = self._archived(network)
-        kept = await off_loop(archived.backups.list)
+        kept = await archived.backups()
         found = next((each for each in kept if name in (each.path.name, each.path.stem)), None)
         if found is None:
             raise BackupUnknown(f"nothing called {name!r} is kept of {network}")
-        busy = [each for each in self._mine(network).values() if self._supervisor.record_of(each) is not None]
+        busy = [each for each in self._mine(network).values() if self._supervisor.holds(each)]
         if busy:
             raise NodeBusy(f"attempts are open in {network}: {', '.join(sorted(busy))}")
         await archived.restore(found.path)
@@ -178,7 +177,9 @@ class ZigbeeDesk:
         away = self._site.zigbee.away(self._known(name))
         made = self._site.zigbee.network(name)
         if away is not None or made is None:
-            raise CoordinatorLost(away.message.removesuffix(".") if away is not None else f"{name} is not open")
+            raise CoordinatorLost(
+                away.message.removesuffix(".") if away is not None else f"{name} is not open"
+            )
         return made
 
     def _archived(self, name: str) -> Archived:

@@ -1,6 +1,5 @@
 """Which types a node that joined may be of: every profile's plugin is asked, and people decide."""
 
-from gateway.profiles.model import Profile
 from gateway.service.node_types import NodeTypes
 from transports.errors import TenderError
 from transports.links import Medium
@@ -17,7 +16,7 @@ class TypesOfNodes:
         """The names of the profiles that it fits, those that say most of it first."""
         found = []
         for name in self._node_types.profiles:
-            if Medium.ZIGBEE not in _media(self._node_types.profiles.get(name)):
+            if Medium.ZIGBEE not in self._node_types.profiles.get(name).media:
                 continue
             try:
                 node_type = self._node_types.get(name)
@@ -27,7 +26,3 @@ class TypesOfNodes:
             if fits is not None and fits(facts, node_type.params):
                 found.append((-len(node_type.profile.params), name))
         return tuple(name for _, name in sorted(found))
-
-
-def _media(profile: Profile) -> frozenset[Medium]:
-    return frozenset(profile.media)

@@ -97,6 +97,10 @@ class MemoryNetwork:
         """As in the contract."""
         return self._traffic.hear(listener)
 
+    def wants_fast_poll(self, wanted: Callable[[str], bool]) -> None:
+        """As in the contract."""
+        self._traffic.wants_fast_poll(wanted)
+
     def changed(self, listener: Callable[[], None]) -> Callable[[], None]:
         """As in the contract."""
         self._changed.append(listener)
@@ -238,7 +242,7 @@ class MemoryNetwork:
 
     def _check_in(self, ieee: str, frame: Zcl) -> None:
         """Keep a node awake that somebody waits for."""
-        wanted = self._traffic.waits(ieee)
+        wanted = self._traffic.stays_awake(ieee)
         payload = bytes((wanted,)) + (_STAYS_AWAKE if wanted else 0).to_bytes(2, "little")
         self._answer(
             ieee,

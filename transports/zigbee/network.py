@@ -74,6 +74,13 @@ class Network(Protocol):
         """
         ...
 
+    def wants_fast_poll(self, wanted: Callable[[str], bool]) -> None:
+        """Whom to ask, with a node's IEEE address, whether one that checks in shall stay awake.
+
+        A node for which a question is under way, or to which somebody listens, stays awake anyhow.
+        """
+        ...
+
     def changed(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` when its state changed, or a node joined, was interviewed, or left."""
         ...

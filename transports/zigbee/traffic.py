@@ -106,6 +106,7 @@ class Traffic:
         self._asked: dict[Key, _Question] = {}
         self._inboxes: dict[tuple[str, int], Inbox] = {}
         self._stand_in: StandIn | None = None
+        self._wanted: Callable[[str], bool] | None = None
         self._hearers: list[Callable[[str, Zcl | None], None]] = []
         self._answering: dict[str, int] = {}
 
@@ -127,6 +128,20 @@ class Traffic:
     def waits(self, ieee: str) -> bool:
         """Whether somebody waits for an answer of this node, or listens to it."""
         return any(key[0] == ieee for key in self._asked) or any(key[0] == ieee for key in self._inboxes)
+
+    def wants_fast_poll(self, wanted: Callable[[str], bool]) -> None:
+        """Whom else to ask whether a node that checks in shall stay awake."""
+        self._wanted = wanted
+
+    def stays_awake(self, ieee: str) -> bool:
+        """Whether a node that checks in shall stay awake: somebody waits for it, or is about to."""
+        if self.waits(ieee):
+            return True
+        try:
+            return self._wanted is not None and self._wanted(ieee)
+        except Exception:  # a node that sleeps on checks in again
+            log.exception("node=%s nobody knows whether it is waited for", ieee)
+            return False
 
     def listen(self, ieee: str, cluster: int, inbox: Inbox) -> None:
         """Hand this node's frames in this cluster to ``inbox``; whoever had them has them no more."""

@@ -66,7 +66,6 @@ class ZigpyNetwork:
         self._state = NetworkState(up=False, trouble="the coordinator was not opened yet")
         self._joining = Joining()
         self._listeners: list[Callable[[], None]] = []
-        self._fast_poll: Callable[[str], bool] = lambda _: False
         self._app: Application | None = None
         self._life: Life | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -125,7 +124,7 @@ class ZigpyNetwork:
 
     def wants_fast_poll(self, wanted: Callable[[str], bool]) -> None:
         """Whom to ask whether a sleepy node that checks in shall stay awake; whoever waits for it counts."""
-        self._fast_poll = wanted
+        self._traffic.wants_fast_poll(wanted)
 
     def hear(self, listener: Callable[[str, Zcl | None], None]) -> Callable[[], None]:
         """Call ``listener`` with every sign of life of every node; returns what ends it."""
@@ -337,10 +336,8 @@ class ZigpyNetwork:
 
     def _checked_in(self, ieee: str, frame: Zcl) -> None:
         device = self._device(ieee)
-        stay = (
-            self._traffic.waits(ieee)
-            or self._fast_poll(ieee)
-            or (isinstance(device, ZigbeeDevice) and (device.initializing or device.reinterviewing))
+        stay = self._traffic.stays_awake(ieee) or (
+            isinstance(device, ZigbeeDevice) and (device.initializing or device.reinterviewing)
         )
         self._answer(ieee, check_in_response(frame, stay=stay))
 

@@ -47,7 +47,8 @@ class Declaration:
     reverts_by_itself: bool = False
     """A loader that takes a bad image back without being asked: old firmware after a start says so.
 
-    Without it such a node may just not have started what it was told to, and is told once more.
+    Without it such a node may just not have started what it was told to, and is told once more.  So
+    ``activate`` of such a flasher comes back when the node has restarted, or was silent for a while.
     """
     may_refuse_older: bool = False
     """Whether such a node takes an older image is up to its firmware, and learned by trying.

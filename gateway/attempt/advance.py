@@ -34,6 +34,7 @@ class Prepared:
 
     rollback: RollbackKind
     rollback_seen: bool = False
+    rollback_refused: bool = False
     known_good: tuple[tuple[str, Target], ...] = ()
 
 
@@ -53,7 +54,7 @@ def begin(record: Record, step: Step) -> Record:
             record = replace(record, back_kind=way)
         case Activate(back=False, again=False):
             # Whoever falls silent after this start may be restarted once more.
-            record = replace(record, activations=record.activations + 1, resets=0)
+            record = replace(record, activations=record.activations + 1, activated=False, resets=0)
         case Activate(back=True, again=False) if record.back_kind in _WITHOUT_BYTES:
             record = replace(record, back_kind=RollbackKind.SLOT_SWITCH)
         case Revert():
@@ -74,6 +75,8 @@ def succeed(record: Record, step: Step) -> Record:
     if counter_of(step) is not None:
         record = replace(record, error=None)
     match step:
+        case Activate(back=False):
+            return replace(record, activated=True)
         case Judge(verdict=verdict, why=why):
             return judge(record, verdict, why)
         case TurnBack(why=why):
@@ -116,6 +119,8 @@ def prepared(record: Record, seen: Seen, found: Prepared) -> Record:
         parts=tuple(filled(part) for part in record.parts),
         rollback=found.rollback,
         rollback_seen=found.rollback_seen,
+        rollback_refused=found.rollback_refused,
+        model=str(seen.facts.get("model", "")),
     )
 
 

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from flashers.api import RollbackKind
+from flashers.api import Firmware, RollbackKind
 from flashers.api.errors import PluginBug
+from gateway.attempt.downgrades import older_taken
 from gateway.attempt.health import Hook
 from gateway.attempt.hearing import Hearing
 from gateway.attempt.identity import Keeper
@@ -63,9 +64,17 @@ class Ledger:
         if result.outcome in (Outcome.SUCCEEDED, Outcome.ALREADY_THERE):
             known_good = {part.component.id: part.want for part in record.parts}
         await self._around.journal.save(record, (done_told(record),), known_good=known_good)
+        if self._around.node_type.declaration.may_refuse_older:
+            for ran in older_taken(record):
+                await self.learn_downgrade(ran, taken=True)
         if result.outcome is Outcome.ROLLED_BACK and self._around.proved_way_back is not None:
             await self._around.proved_way_back(record, result.rollback)
         log.info("node=%s attempt=%d outcome=%s", record.node, record.id, result.outcome)
+
+    async def learn_downgrade(self, ran: Firmware | None, *, taken: bool) -> None:
+        """Such a node took an older image while that ran, or would not."""
+        if ran is not None and ran.version is not None:
+            await self._around.ways_back.learn_downgrade(self.record, ran.version, taken=taken)
 
     def count_bytes(self) -> None:
         """Add what was put on the link since the last count."""

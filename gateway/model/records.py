@@ -95,6 +95,10 @@ class Rules:
     """What waits there is gone only if the loader refused it; else it may be a restart that lost it."""
     trial_boot: bool = False
     """The loader reverts an image that is not confirmed."""
+    reverts: bool = False
+    """The loader takes a bad image back without being asked: old firmware after a start says so."""
+    startable: bool = True
+    """What lies in place can be started once more; a node that pulls restarts only for another image."""
     restartable: bool = False
     """The host can restart a node that does not answer."""
     stays_hung: bool = False
@@ -181,6 +185,10 @@ class Record:
     rollback: RollbackKind = RollbackKind.NONE
     rollback_seen: bool = False
     """Whether that rollback was ever seen to work on this model and firmware."""
+    rollback_refused: bool = False
+    """Whether such a node, with the target on it, is known to take nothing older: then it has no rollback."""
+    model: str = ""
+    """What the node called its model when the attempt was prepared."""
     touched: bool = False
     direction: Direction = Direction.FORWARD
     turned: Trouble | None = None
@@ -188,6 +196,8 @@ class Record:
     back_kind: RollbackKind = RollbackKind.NONE
     """What was really done to go back, so far."""
     activations: int = 0
+    activated: bool = False
+    """Whether the last of them is known to have been done: the flasher came back from it."""
     resets: int = 0
     tried: bool = False
     verdict: Verdict = Verdict.OPEN

@@ -344,6 +344,7 @@ def attempt_view(record: Record, *, done: int = 0, total: int = 0) -> AttemptVie
         evidence=result.evidence if result is not None else (),
         rollback_available=record.rollback,
         rollback_seen=record.rollback_seen,
+        rollback_refused=record.rollback_refused,
         rollback_done=result.rollback if result is not None else RollbackKind.NONE,
         bytes_sent=record.bytes_sent,
         seconds=round(record.seconds, 1),

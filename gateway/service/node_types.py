@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flashers.api import Activation, Declaration, ResetKind
+from flashers.api import Activation, Declaration, Initiative, ResetKind
 from gateway.attempt.ports import NodeType
 from gateway.model.records import Bounds, Rules
 from gateway.model.rescue import Effect, ResetBy
@@ -51,6 +51,8 @@ def rules_of(
         separate=declaration.activation is Activation.SEPARATE,
         keeps_staged=declaration.keeps_staged,
         trial_boot=declaration.trial_boot,
+        reverts=declaration.reverts_by_itself,
+        startable=declaration.initiative is Initiative.PUSH,
         restartable=profile.reset is not ResetKind.NONE
         or any(step.effect is Effect.RESET and not step.affects for step in rungs),
         stays_hung=profile.resets is ResetBy.NONE and all(step.effect is Effect.RESET for step in rungs),

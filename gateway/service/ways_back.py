@@ -39,6 +39,15 @@ class KnownWays:
         """Whether that kind was ever seen to work on this model."""
         return await self._journal.way_back_seen(profile, kind)
 
+    async def took_older(self, profile: str, model: str, version: str) -> bool | None:
+        """Whether such nodes took an older image while that version ran."""
+        found = await self._journal.downgrade(profile, model, version)
+        return None if found is None else found.taken
+
+    async def learn_downgrade(self, record: Record, version: str, *, taken: bool) -> None:
+        """It was tried."""
+        await self._journal.keep_downgrade(record.profile, record.model, version, record.id, taken=taken)
+
     async def proved(self, record: Record, kind: RollbackKind) -> None:
         """A way back was just seen to work."""
         version = next((part.want.version for part in record.parts), "")

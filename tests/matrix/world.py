@@ -133,6 +133,13 @@ class NoWays:
         """As in the contract."""
         return False
 
+    async def took_older(self, profile: str, model: str, version: str) -> bool | None:
+        """As in the contract."""
+        return None
+
+    async def learn_downgrade(self, record: Record, version: str, *, taken: bool) -> None:
+        """As in the contract; nobody asks for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:

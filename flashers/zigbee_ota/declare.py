@@ -20,13 +20,10 @@ FORMAT = "zigbee-ota"
 
 def declare(params: OtaParams) -> Declaration:
     """The abilities of nodes with these parameters."""
-    rollback = {RollbackKind.REFLASH}
-    if params.reverts:
-        rollback.add(RollbackKind.BOOTLOADER)
     return Declaration(
         media=frozenset({Medium.ZIGBEE}),
         components=frozenset({ComponentKind.FIRMWARE}),
-        rollback=frozenset(rollback),
+        rollback=frozenset({RollbackKind.REFLASH}),
         # The node checks what it took before it says that it has it; with what, it does not say.
         transfer_evidence=frozenset({EvidenceKind.CHECKSUM}),
         boot_evidence=frozenset({EvidenceKind.VERSION}),
@@ -39,7 +36,8 @@ def declare(params: OtaParams) -> Declaration:
         exposure=Exposure.NONE,
         in_loader="It is not on the network while its loader works, and announces itself when it is back.",
         formats=frozenset({FORMAT}),
-        trial_boot=params.reverts,
+        reverts_by_itself=params.reverts,
+        may_refuse_older=True,
         keeps_staged=False,
         bytes_per_second=1500.0,
     )

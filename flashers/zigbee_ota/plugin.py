@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping
 
-from flashers.api import Component, FirmwareImage, FlasherPlugin, NotSupported, Session, VirtualSetup
+from flashers.api import (
+    Component,
+    Describe,
+    FirmwareImage,
+    FlasherPlugin,
+    NotSupported,
+    Session,
+    Unattended,
+    VirtualSetup,
+)
 from flashers.api import Flasher as FlasherContract
 from flashers.api import VirtualNode as VirtualNodeContract
 from flashers.sim import SimApp
@@ -10,6 +19,7 @@ from flashers.zigbee_ota.declare import FORMAT, declare
 from flashers.zigbee_ota.fits import fits
 from flashers.zigbee_ota.params import OtaParams
 from flashers.zigbee_ota.virtual.options import FAULTS
+from transports.zcl import Zcl
 
 __all__ = ["FORMAT", "PLUGIN"]
 
@@ -19,7 +29,21 @@ def _parse(data: bytes, format: str, component: Component, params: OtaParams) ->
 
 
 def _open(session: Session, params: OtaParams) -> FlasherContract:
-    raise NotSupported("nodes of this kind are not served yet")
+    from flashers.zigbee_ota.flasher import ZigbeeFlasher
+
+    return ZigbeeFlasher(session, params)
+
+
+def _describe(params: OtaParams) -> Describe:
+    from flashers.zigbee_ota.describe import describer
+
+    return describer(params)
+
+
+def _unattended(request: Zcl, open: bool) -> Unattended:  # noqa: A002, FBT001 - as the contract has it
+    from flashers.zigbee_ota.unattended import unattended
+
+    return unattended(request, open)
 
 
 def _virtual_node(setup: VirtualSetup) -> VirtualNodeContract:
@@ -40,5 +64,7 @@ PLUGIN = FlasherPlugin(
     virtual_node=_virtual_node,
     build=_build,
     faults=FAULTS,
+    describe=_describe,
+    unattended=_unattended,
     fits=fits,
 )

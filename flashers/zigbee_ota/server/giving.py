@@ -1,0 +1,220 @@
+"""Send blocks: one at a time to who asks for one, several under way to who asks for a page.
+
+A node has one question open at a time.  So a question that comes again while its answer is under way
+is not answered twice, and of questions that come faster than answers can go out the newest is kept:
+whatever a node sends, what goes back to it is bounded by what the coordinator confirms.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+
+from flashers.api import Session
+from flashers.zigbee_ota.codec import Command, ImageBlockRequest, ImagePageRequest
+from flashers.zigbee_ota.codec.words import OTA
+from flashers.zigbee_ota.params import OtaParams
+from flashers.zigbee_ota.server.counts import Counts
+from flashers.zigbee_ota.server.offer import Offer
+from flashers.zigbee_ota.server.pacing import Acknowledging, BlockSize, Gaps, Window
+from transports.errors import NodeUnreachable
+from transports.zcl import Zcl, ZigbeeLink
+from transports.zigbee.errors import FrameTooLong
+
+_SINGLE = 2
+"""Answers to single questions under way: a node often asks on before its answer is confirmed."""
+_SPACED = 2
+_TOO_SOON = 0.1
+"""Seconds after an answer in which the same question is an echo: no node gives up on one so fast."""
+
+
+class Giver:
+    """Gives blocks of what is offered to one node."""
+
+    def __init__(
+        self, session: Session, link: ZigbeeLink, params: OtaParams, counts: Counts, *, sleepy: bool
+    ) -> None:
+        self._session = session
+        self._link = link
+        self._counts = counts
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flying: set[int] = set()
+        self._landed = asyncio.Event()
+        self._pending: tuple[Zcl, ImageBlockRequest, Offer] | None = None
+        self._last: tuple[int, float] | None = None
+        """Offset of the last single block, and when its answer was confirmed."""
+        self._page: asyncio.Task[None] | None = None
+        self._page_at = (-1, -1)
+        self.size = BlockSize(params.block_max, min(params.block_min, params.block_max))
+        # Its parent keeps one frame for a node that sleeps between its polls, and drops the others.
+        self.window = Window(1) if sleepy else Window()
+        self.acknowledging = Acknowledging()
+        self.gaps = Gaps()
+        self.failed: asyncio.Future[None] = self._loop.create_future()
+        """What ends everything: the coordinator is gone, or there is a bug."""
+
+    # Single blocks
+
+    def block(self, frame: Zcl, ask: ImageBlockRequest, offer: Offer) -> None:
+        """Answer a question for one block that is in what is offered."""
+        if ask.offset in self._flying:
+            self._counts.duplicates += 1
+            return
+        start, end = self._page_at
+        if start <= ask.offset < end and not self._paging:
+            self._counts.gaps += 1
+            self.gaps.missing()
+        elif self._last is not None and self._last[0] == ask.offset:
+            since = self._loop.time() - self._last[1]
+            if since < _TOO_SOON:
+                self._counts.duplicates += 1
+                return
+            self._counts.repeated += 1
+            self.acknowledging.repeated(since)
+        else:
+            self.acknowledging.answered()
+        if len(self._flying) >= _SINGLE and not self._paging:
+            self._counts.dropped += self._pending is not None
+            self._pending = (frame, ask, offer)
+            return
+        self._give_single(frame, ask, offer)
+
+    def _give_single(self, frame: Zcl, ask: ImageBlockRequest, offer: Offer) -> None:
+        self._flying.add(ask.offset)
+        self._run(self._single(frame, ask, offer))
+
+    async def _single(self, frame: Zcl, ask: ImageBlockRequest, offer: Offer) -> None:
+        sure = self.acknowledging.wanted
+        most = min(ask.size, offer.size - ask.offset)
+        try:
+            if await self._send(frame, offer, ask.file.version, ask.offset, most, sure=sure):
+                self._last = (ask.offset, self._loop.time())
+        finally:
+            self._land(ask.offset)
+
+    # Pages
+
+    def page(self, frame: Zcl, ask: ImagePageRequest, offer: Offer) -> None:
+        """Answer a question for a page; a new one ends the one before, which the node has given up."""
+        end = min(ask.offset + ask.page, offer.size)
+        before, until = self._page_at
+        if (ask.offset, end) == (before, until) and self._paging:
+            self._counts.duplicates += 1
+            return
+        if before <= ask.offset < until:
+            # It asks for all of the page again, or for all that comes after the first gap in it.
+            self._counts.repeated += 1
+            self.gaps.missing(-(-(until - ask.offset) // min(ask.size, self.size.limit)))
+            self.window.failed()
+        if self._page is not None:
+            self._page.cancel()
+        self._page_at = (ask.offset, end)
+        self._counts.pages += 1
+        self._page = self._run(self._blocks_of(frame, ask, offer, end))
+
+    @property
+    def _paging(self) -> bool:
+        return self._page is not None and not self._page.done()
+
+    async def _blocks_of(self, frame: Zcl, ask: ImagePageRequest, offer: Offer, end: int) -> None:
+        offset, spacing = ask.offset, ask.spacing / 1000
+        # One size for all of a page: many nodes count its blocks rather than its bytes.
+        size = min(ask.size, self.size.limit)
+        self.gaps.sent(-(-(end - offset) // size))
+        while offset < end:
+            most = min(self.window.limit, _SPACED) if spacing else self.window.limit
+            while len(self._flying) >= most:
+                self._landed.clear()
+                await self._landed.wait()
+            started = self._loop.time()
+            if offset not in self._flying:
+                self._flying.add(offset)
+                self._run(self._of_page(frame, ask, offer, offset, min(size, end - offset)))
+            offset += size
+            if spacing:
+                await asyncio.sleep(max(0.0, started + spacing - self._loop.time()))
+        while self._flying:
+            self._landed.clear()
+            await self._landed.wait()
+
+    async def _of_page(self, frame: Zcl, ask: ImagePageRequest, offer: Offer, offset: int, most: int) -> None:
+        end, at = offset + most, offset
+        try:
+            while at < end:  # more than once only where the route turns out to carry less
+                sent = await self._send(frame, offer, ask.file.version, at, end - at, sure=False)
+                if not sent:
+                    self.window.failed()
+                    return
+                at += sent
+        finally:
+            self._land(offset)
+
+    # Both
+
+    async def _send(
+        self, frame: Zcl, offer: Offer, version: int, offset: int, most: int, *, sure: bool
+    ) -> int:
+        """Send one block; how many bytes were confirmed, 0 where none were."""
+        while True:
+            size = min(most, self.size.limit)
+            answer = Zcl(
+                OTA,
+                Command.IMAGE_BLOCK_RESPONSE,
+                offer.block(version, offset, size),
+                frame.endpoint,
+                frame.tsn,
+                to_client=True,
+                profile=frame.profile,
+            )
+            flying = len(self._flying)
+            try:
+                took = await self._link.send(answer, acknowledged=sure)
+            except FrameTooLong:
+                if self.size.too_long(size):
+                    self._session.note(f"{size} bytes do not fit; blocks of {self.size.limit} from now on")
+                    continue
+                raise
+            except NodeUnreachable:
+                self._session.sent(size)
+                self._counts.lost += 1
+                self.size.lost()
+                return 0
+            self._session.sent(size)
+            self._counts.blocks += 1
+            self._counts.bytes += size
+            if not sure:
+                self.window.confirmed(took, flying)
+            self.size.arrived()
+            return size
+
+    def _land(self, offset: int) -> None:
+        self._flying.discard(offset)
+        self._landed.set()
+        pending, self._pending = self._pending, None
+        if pending is not None and pending[1].offset not in self._flying:
+            self._give_single(*pending)
+
+    def _run(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not self.failed.done():
+            self.failed.set_exception(error)
+
+    async def aclose(self) -> None:
+        """Give nothing more; nothing is left running."""
+        self._pending = None
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if not self.failed.done():
+            self.failed.cancel()
+        elif not self.failed.cancelled():
+            self.failed.exception()

@@ -163,6 +163,7 @@ async def _run(
         site.opener,
         progress=lambda done, total: progress(runner.record, done, total),
         radio=site.radio(record.node),
+        network=site.network(record.node),
     )
     runner = Runner(record, session, around)
     started(runner)

@@ -47,6 +47,7 @@ from gateway.service.supervisor import Supervisor
 from gateway.service.watchers import Watchers
 from gateway.service.ways_back import way_out
 from gateway.service.zigbee.desk import ZigbeeDesk
+from gateway.service.zigbee.keeping import NetworkKeeping
 from gateway.verbs.nodes import ProbeAll
 from transports.errors import TenderError
 
@@ -79,8 +80,9 @@ class Gateway:
         site.journal.remember = lambda: site.inventory.memory(self._deployments.texts())
         self.upstream_state: Callable[[], str] = lambda: "none"
         self.links = Links(site, self.supervisor, upstream=self._upstream_state_now)
-        self.standing.lacking.more = self.links.adapters.reasons
-        self.links.adapters.amiss = self.standing.lacking.wake
+        self.networks = NetworkKeeping(site, self.supervisor, self.recovery)
+        self.standing.lacking.more = self.links.lacking
+        self.links.amiss(self.standing.lacking.wake)
         self.seeing = Seeing(site, self.supervisor, self.status, self.links.links)
         self._started: Stamp | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -110,6 +112,7 @@ class Gateway:
         await self._deployments.resume()
         await self.rollout.start()
         await self.state.start()
+        self.networks.start()
         data: dict[str, object] = {
             "version": version("fleet-tender"),
             "unsigned_allowed": site.config.trust.unsigned == "allow",
@@ -135,6 +138,7 @@ class Gateway:
             group.create_task(self.standing.run())
             group.create_task(self.discovery.run())
             group.create_task(self.state.run())
+            group.create_task(self.networks.run())
 
     async def _complete(self) -> None:
         while True:
@@ -152,6 +156,7 @@ class Gateway:
         await self.roster.rounds.stop()
         await self.supervisor.stop(self.site.config.stop_budget)
         await self.links.stop()
+        await self.networks.stop()
         if self._closing:
             _, left = await asyncio.wait(self._closing, timeout=_CLOSING_S)
             for task in left:
@@ -420,6 +425,7 @@ class Gateway:
         """There are other nodes, or something else is said of them."""
         self._deployments.look_again()
         self.discovery.renewed()
+        self.networks.renewed()
         self.supervisor.wake()
 
     def _progressed(self, progress: Progress) -> None:

@@ -23,6 +23,7 @@ from gateway.service.looking import look
 from gateway.service.nodes.sights import saw
 from gateway.service.rescue.climbs import Answer, Climbs
 from gateway.service.site import Site
+from gateway.service.zigbee import on_network
 from transports.errors import LinkBusy, LinkDenied, LinkError, TenderError
 
 log = logging.getLogger("tender.recovery")
@@ -30,6 +31,8 @@ log = logging.getLogger("tender.recovery")
 _FIRST_LOOK_S = 5.0
 _LAST_LOOK_S = 600.0
 _SOON_S = 0.01
+_HEARD_AGAIN_S = 10.0
+"""The least seconds between two looks at a node that chatters and does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Recovery:
         self._next: dict[str, float] = {}
         self._pause: dict[str, float] = {}
         self._looking: set[str] = set()
+        self._heard: set[str] = set()
+        self._looked: dict[str, float] = {}
         self._asked: set[str] = set()
         self._worn: set[str] = set()
         self._wake = asyncio.Event()
@@ -85,6 +90,17 @@ class Recovery:
         self._pause[node] = self._first_look
         self._next[node] = asyncio.get_running_loop().time()
         self._wake.set()
+
+    def heard(self, node: str) -> None:
+        """One that is looked after gave a sign of life: it is looked at now, and not at its next look."""
+        if node in self._looking:
+            self._heard.add(node)
+        elif node in self._next:
+            self._pause[node] = self._first_look
+            now = asyncio.get_running_loop().time()
+            soon = max(now, self._looked.get(node, now) + _HEARD_AGAIN_S)
+            self._next[node] = min(self._next[node], soon)
+            self._wake.set()
 
     def gave_up(self, node: str) -> bool:
         """Whether it was found worn out when its turn came."""
@@ -129,6 +145,7 @@ class Recovery:
         for node in self._next.keys() - names - self._looking:
             del self._next[node]
             self._pause.pop(node, None)
+            self._looked.pop(node, None)
             self._worn.discard(node)
         now, quiet = asyncio.get_running_loop().time(), None
         for patient in patients:
@@ -147,6 +164,7 @@ class Recovery:
 
     async def _contained(self, patient: _Patient) -> None:
         node, asked = patient.node, patient.node in self._asked
+        self._looked[node] = asyncio.get_running_loop().time()
         self._asked.discard(node)
         pause = self._pause[node] = min(self._pause[node] * 2, _LAST_LOOK_S)
         try:
@@ -164,6 +182,9 @@ class Recovery:
             log.exception("node=%s cannot be looked at", node)
         finally:
             self._looking.discard(node)
+        if node in self._heard:
+            self._heard.discard(node)
+            pause = min(pause, _HEARD_AGAIN_S)
         step = self._climbs.next_in(node)
         now = asyncio.get_running_loop().time()
         if node not in self._asked:  # while it was looked at
@@ -191,10 +212,10 @@ class Recovery:
         try:
             seen = await self._seen(patient)
         except TenderError as error:
-            if not _is_silence(error):
+            if not _is_silence(error) or on_network.away(self._site, node):
                 raise
             return Answer(trouble=trouble_of(error))
-        if seen is None:
+        if seen is None or seen.role is Role.ASLEEP:
             return Answer(looked=False)
         if not _answers(seen):
             return Answer()

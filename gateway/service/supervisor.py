@@ -22,7 +22,7 @@ from gateway.attempt.telling import done_told, phase_told
 from gateway.control import DeploymentPolicy, Progress
 from gateway.model.outcomes import CancelReason, Outcome, Phase
 from gateway.model.records import Record, Trouble
-from gateway.service.adapters import on_air
+from gateway.service import media
 from gateway.service.equip import equip
 from gateway.service.links.leases import Lease
 from gateway.service.rescue.rescue import Rescue
@@ -98,6 +98,7 @@ class Supervisor:
         """Who restarts nodes from outside, and cuts their power."""
         site.leases.listen(self._wake.set)
         site.reach.listen(self._wake.set)
+        site.zigbee.listen(self._wake.set)
 
     async def run(self) -> None:
         """Work for ever; ends only by cancellation, after :meth:`stop`.
@@ -340,8 +341,8 @@ class Supervisor:
 
     def _try_link(self, entry: _Open) -> None:
         record = entry.record
-        if (on_the_air := on_air.gate(self._site, record)) is not None:
-            entry.gates = (on_the_air,)
+        if (not_there := media.gate(self._site, record)) is not None:
+            entry.gates = (not_there,)
             return
         channel = self._site.channel(record.node)
         lease = self._site.leases.take(channel, record.node)
@@ -349,7 +350,7 @@ class Supervisor:
             reason = self._site.leases.reason(channel)
             entry.gates = (reason,) if reason is not None else ()
             return
-        on_air.began(self._site, record)
+        media.began(self._site, record)
         entry.gates, entry.began = (), True
         self._begin(entry, self._attempt, lease)
 
@@ -362,7 +363,7 @@ class Supervisor:
     def _let_go(self, entry: _Open, lease: Lease | None) -> None:
         if lease is not None:
             self._site.leases.give_back(lease)
-            on_air.ended(self._site, entry.record)
+            media.ended(self._site, entry.record)
         entry.task = entry.runner = None
         entry.began = False
         self.turns.busy.discard(entry.record.id)
@@ -434,9 +435,10 @@ class Supervisor:
             progress=lambda done, total: self._show(entry, done, total),
             counters=site.counters(record.node),
             radio=site.radio(record.node),
+            network=site.network(record.node),
             words=await words_of(site.journal, record),
         )
-        await on_air.admit(site, session, record)
+        await media.admit(site, session, record)
         await self.turns.began(record)
         entry.runner = runner = Runner(record, session, self._surroundings(node_type, record))
         try:
@@ -499,7 +501,7 @@ class Supervisor:
 
     async def _gone(self, entry: _Open) -> None:
         self._open.pop(entry.record.id, None)
-        on_air.forget(self._site, entry.record)
+        media.forget(self._site, entry.record)
         self._site.inventory.quarantine(entry.record.node, on=False)
         await self._site.refresh_pins()
         self._ended(entry.record)

@@ -16,6 +16,7 @@ from gateway.service.links.sights import Sights
 from gateway.service.links.users import UserLeases
 from gateway.service.site import Site
 from gateway.service.supervisor import Supervisor
+from gateway.service.zigbee.watching import NetworkWatch
 from gateway.verbs.links import LeaseRequest
 from transports.errors import LinkBusy, TenderError
 
@@ -41,6 +42,20 @@ class Links:
     def adapters(self) -> AdapterWatch:
         """What becomes of the Bluetooth adapters."""
         return self._sights.adapters
+
+    @property
+    def networks(self) -> NetworkWatch:
+        """What becomes of the Zigbee networks."""
+        return self._sights.networks
+
+    def lacking(self) -> tuple[Reason, ...]:
+        """Adapters and networks that are not as they should be."""
+        return (*self.adapters.reasons(), *self.networks.reasons())
+
+    def amiss(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when one of them fell ill, or is well again."""
+        self.adapters.amiss = changed
+        self._site.zigbee.listen_states(changed)
 
     # The service's life
 

@@ -57,11 +57,17 @@ def unasked(site: Site, node: str) -> Seen | None:
     return Seen(Role.ASLEEP)
 
 
+def away(site: Site, node: str) -> bool:
+    """Whether a node's network is not there, which says nothing of the node."""
+    spec = _spec(site, node)
+    return spec is not None and site.zigbee.away(spec.target) is not None
+
+
 def asleep(site: Site, node: str) -> Reason | None:
     """Why a sleepy node cannot be asked now, in words; None of others."""
     spec = _spec(site, node)
     facts = site.zigbee.facts(spec) if spec is not None else None
-    if spec is None or facts is None:
+    if spec is None or facts is None or not facts.sleepy:
         return None
     return gates.unheard(site.zigbee, place_of(spec), facts, _table(site, node), node)
 

@@ -44,6 +44,7 @@ class ZigbeeReach:
         self.hearing = hearing
         self._answer: Answer | None = None
         self._listeners: list[Callable[[], None]] = []
+        self._watching: list[Callable[[], None]] = []
         self._attending: list[Callable[[str], None]] = []
         self._wanted: set[str] = set()
         self._opening: dict[str, asyncio.Task[None]] = {}
@@ -123,6 +124,10 @@ class ZigbeeReach:
         """Call ``changed`` when a node that waits may go on."""
         self._listeners.append(changed)
 
+    def listen_states(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when a network came up or went down, or its nodes are others."""
+        self._watching.append(changed)
+
     def attend(self, heard: Callable[[str], None]) -> None:
         """Call ``heard`` with the place of every node that gives a sign of life."""
         self._attending.append(heard)
@@ -143,9 +148,10 @@ class ZigbeeReach:
         if self._answer is not None:
             network.stand_in(partial(self._answer, network.name))
         network.hear(partial(self._heard, network.name))
-        network.changed(self._changed)
+        network.changed(self._state_changed)
+        network.wants_fast_poll(lambda ieee: self.wants(f"zigbee:{network.name}#{ieee}"))
         self._trouble.pop(network.name, None)
-        self._changed()
+        self._state_changed()
 
     def _heard(self, name: str, ieee: str, frame: Zcl | None) -> None:
         del frame  # whatever it says, it is awake
@@ -155,6 +161,11 @@ class ZigbeeReach:
             heard(place)
         if place in self._wanted:
             self._changed()
+
+    def _state_changed(self) -> None:
+        for watcher in self._watching:
+            watcher()
+        self._changed()
 
     def _changed(self) -> None:
         for listener in self._listeners:
@@ -170,7 +181,7 @@ class ZigbeeReach:
                     if name not in self._trouble:
                         log.warning("network=%s is not opened: %s: %s", name, error.code, error.message)
                     self._trouble[name] = error
-                    self._changed()
+                    self._state_changed()
                 else:
                     return
                 await asyncio.sleep(pause)

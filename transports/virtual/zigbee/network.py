@@ -1,0 +1,185 @@
+"""A virtual Zigbee network: a coordinator on a serial line, nodes, and the air between them.
+
+The host at the other end of the line is whatever speaks ZNP: zigpy with zigpy-znp, or
+zigbee-herdsman.  What goes wrong is done to it here, and what is true of it is read here.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from transports.virtual.pty import PtyHost
+from transports.virtual.tcp import TcpHost
+from transports.virtual.zigbee.agenda import Agenda
+from transports.virtual.zigbee.channel import Channel, Counters, Radio, Rule
+from transports.virtual.zigbee.coordinator import Coordinator
+from transports.virtual.zigbee.mesh import Mesh
+from transports.virtual.zigbee.ncp import Ncp
+from transports.virtual.zigbee.nv import Memory
+from transports.virtual.zigbee.stack import NodeStack
+from transports.virtual.zigbee.zdo import Binding
+from transports.zcl import ZigbeePeer
+
+COORDINATOR = "00:12:4b:00:2a:00:00:01"
+"""An address of the coordinator's maker; nothing but a default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is so of one node, whatever a host believes."""
+
+    ieee: str
+    nwk: int
+    joined: bool
+    powered: bool
+    hops: int
+    waiting: int
+    """Frames that its parent keeps for it."""
+    bindings: tuple[Binding, ...]
+
+
+class VirtualNetwork:
+    """See the module.  It is used inside a running loop.
+
+    Args:
+        seed: the same seed makes the same waits, losses and addresses.
+        speed: how many seconds pass on the air in a second of the loop.
+        memory: a coordinator's flash of an earlier run (``network.memory.dump()``), else a fresh one.
+        ieee: the coordinator's address where the flash is fresh.
+    """
+
+    def __init__(
+        self, *, seed: int = 0, speed: float = 1.0, memory: str | None = None, ieee: str = COORDINATOR
+    ) -> None:
+        self.agenda = Agenda(speed=speed)
+        self.channel = Channel(self.agenda, random.Random(f"{seed} channel"))
+        self.mesh = Mesh(self.channel, random.Random(f"{seed} mesh"))
+        dice = random.Random(f"{seed} coordinator")
+        flash = Memory(ieee, dice) if memory is None else Memory.load(memory, dice)
+        self.coordinator = Coordinator(self.mesh, flash, dice)
+        self.ncp = Ncp(self.coordinator, self.agenda, dice)
+        self.nodes: dict[str, NodeStack] = {}
+        self.line: PtyHost | TcpHost | None = None
+        self._relays: dict[int, Radio] = {}
+
+    @property
+    def memory(self) -> Memory:
+        """The coordinator's flash."""
+        return self.coordinator.memory
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Take it all away."""
+        if self.line is not None:
+            await self.line.aclose()
+        self.agenda.close()
+
+    async def offer_pty(self, link: Path | str | None = None, *, baud: int | None = None) -> Path:
+        """Put the coordinator behind a PTY; returns the path for a host."""
+        self.line = await PtyHost(self.ncp, link=link, baud=baud).start()
+        return self.line.path
+
+    async def offer_tcp(self, port: int = 0, *, baud: int | None = None) -> str:
+        """Put the coordinator behind a TCP port of this machine; returns ``socket://…`` for a host."""
+        self.line = await TcpHost(self.ncp, port=port, baud=baud).start()
+        return self.line.url
+
+    def add(
+        self,
+        peer: ZigbeePeer,
+        *,
+        hops: int = 1,
+        loss: float = 0.0,
+        joined: bool = True,
+        through: str | None = None,
+        nwk: int | None = None,
+    ) -> NodeStack:
+        """Put a node in range, so many hops from the coordinator; it appears when it has booted.
+
+        Args:
+            peer: the node's application.
+            hops: 1 is a neighbour; further ones are reached through relays that all share.
+            loss: the chance that a frame, or an acknowledgement, is lost on each hop.
+            joined: it has been in this network for long; else it joins when that is permitted.
+            through: a router of this network that it is behind, instead of ``hops``.
+            nwk: its short address, where it has been joined.
+        """
+        node = NodeStack(
+            peer, self.mesh, self.coordinator.aps, self.coordinator.joining, self.coordinator.went
+        )
+        radio = node.aps.radio
+        parent = self.nodes[through].aps.radio if through is not None else self._relay(hops - 1, loss)
+        self.mesh.put_behind(radio, parent)
+        radio.loss = loss
+        self.nodes[node.ieee] = node
+        if joined:
+            self.coordinator.seed(node, nwk)
+            self.coordinator.keep_nodes()
+        peer.attach(node)
+        return node
+
+    # What goes wrong
+
+    def unplug(self) -> None:
+        """Pull the coordinator out: no power, no port."""
+        if isinstance(self.line, PtyHost):
+            self.line.unplug()
+        elif self.line is not None:
+            self.line.cut()
+        self.ncp.switch(on=False)
+
+    def replug(self) -> None:
+        """Put it back: the port is there again under its link, and the chip boots."""
+        if isinstance(self.line, PtyHost):
+            self.line.replug()
+        self.ncp.switch(on=True)
+
+    def reset_coordinator(self) -> None:
+        """Its watchdog bites; the host is told by the chip's own indication."""
+        self.ncp.restart(reason=2)
+
+    def lose(self, rule: Rule) -> Callable[[], None]:
+        """The channel loses every frame for which ``rule`` says so; returns what ends it."""
+        self.channel.rules.append(rule)
+        return lambda: self.channel.rules.remove(rule)
+
+    def out_of_range(self, ieee: str) -> Callable[[], None]:
+        """Nothing comes from or to a node, which itself runs on; returns what ends it."""
+        radio = self.nodes[ieee].aps.radio
+        return self.lose(lambda frame: radio in (frame.sender, frame.receiver))
+
+    # What is true
+
+    @property
+    def counters(self) -> Counters:
+        """What was on the air."""
+        return self.channel.counters
+
+    def truth(self, ieee: str) -> Truth:
+        """What is so of a node."""
+        node = self.nodes[ieee]
+        radio = node.aps.radio
+        hops = len(self.mesh.up(radio)) - 1
+        waiting = self.mesh.waiting(radio)
+        return Truth(ieee, node.nwk, node.joined, node.powered, hops, waiting, tuple(node.subject.bindings))
+
+    def _relay(self, depth: int, loss: float) -> Radio:
+        if depth <= 0:
+            return self.coordinator.aps.radio
+        relay = self._relays.get(depth)
+        if relay is None:
+            above = self._relay(depth - 1, loss)
+            relay = self._relays[depth] = self.mesh.radio(f"relay {depth}", None, router=True)
+            self.mesh.put_behind(relay, above)
+        relay.loss = max(relay.loss, loss)
+        return relay

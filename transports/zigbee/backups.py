@@ -43,7 +43,7 @@ class Backups:
     def list(self) -> tuple[BackupFile, ...]:
         """All that can be read, the newest first."""
         found = []
-        for path in sorted(self.folder.glob("*.json"), reverse=True):
+        for path in sorted(self.folder.glob("*.json"), key=_number, reverse=True):
             try:
                 found.append(described(path, load(path)))
             except NetworkTrouble:
@@ -53,23 +53,24 @@ class Backups:
     def write(self, backup: dict[str, Any]) -> Path:
         """Keep one, on the disk before this returns; it replaces none."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        stamp = re.sub(
-            r"[^0-9T]", "", backup["metadata"]["internal"]["creation_time"].split("+")[0].split(".")[0]
-        )
-        path = self.folder / f"{stamp}.json"
-        count = 1
-        while path.exists():
-            path = self.folder / f"{stamp}-{count}.json"
-            count += 1
+        number = max((_number(path) for path in self.folder.glob("*.json")), default=0) + 1
+        made = backup["metadata"]["internal"]["creation_time"].split(".")[0]
+        path = self.folder / f"{number:06d}-{re.sub('[^0-9T]', '', made)}.json"
         half = path.with_suffix(".tmp")
         with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(backup, file, indent=2)
             file.flush()
             os.fsync(file.fileno())
         half.rename(path)
-        for old in sorted(self.folder.glob("*.json"), reverse=True)[KEPT:]:
+        for old in sorted(self.folder.glob("*.json"), key=_number, reverse=True)[KEPT:]:
             old.unlink(missing_ok=True)
         return path
+
+
+def _number(path: Path) -> int:
+    """Files are counted, since a gateway's clock may be wrong; one that a person put there is the oldest."""
+    head = path.name.partition("-")[0]
+    return int(head) if head.isdecimal() else 0
 
 
 def load(path: Path) -> dict[str, Any]:

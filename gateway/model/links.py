@@ -176,7 +176,7 @@ class NodeOnNetwork:
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkView:
+class NetworkSight:
     """A Zigbee network at one moment; ``trouble`` is empty while it works, or is being opened.
 
     ``members`` is how many joined, whether they are nodes of this gateway or not.
@@ -217,5 +217,5 @@ class LinkView:
     """What went wrong with the hooks, and is being tried again."""
     radio: RadioView | None = None
     """Of a Bluetooth adapter, which many nodes share."""
-    network: NetworkView | None = None
+    network: NetworkSight | None = None
     """Of a Zigbee network."""

@@ -4,7 +4,7 @@ A coordinator that is gone takes all its nodes with it, and says nothing of any 
 node that is silent sleeps, until it was not heard for so long that its battery is in question.
 """
 
-from gateway.model.links import Culprit, Finding, NetworkView, NodeOnLink, NodeOnNetwork
+from gateway.model.links import Culprit, Finding, NetworkSight, NodeOnLink, NodeOnNetwork
 from gateway.service.links.facts import LinkFacts
 from gateway.service.links.words import span
 
@@ -13,7 +13,7 @@ LONG_S = 2 * 86_400.0
 """Seconds without a word from a sleepy node after which its battery is in question: most report daily."""
 
 
-def diagnose_network(link: LinkFacts, network: NetworkView) -> Finding:
+def diagnose_network(link: LinkFacts, network: NetworkSight) -> Finding:
     """Whose fault it is that a network, or a node of it, does not answer; pure."""
     facts = _facts(link, network)
     everybody = tuple(sorted(node.name for node in link.nodes))
@@ -56,7 +56,7 @@ def _names(nodes: tuple[NodeOnNetwork, ...]) -> tuple[str, ...]:
     return tuple(sorted(node.name for node in nodes))
 
 
-def _facts(link: LinkFacts, network: NetworkView) -> tuple[str, ...]:
+def _facts(link: LinkFacts, network: NetworkSight) -> tuple[str, ...]:
     traffic, found = link.traffic, list[str]()
     if network.up:
         found.append(f"The coordinator answers; {network.members} nodes joined.")

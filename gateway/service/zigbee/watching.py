@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from flashers.api import Reason
-from gateway.model.links import NetworkView, NodeOnNetwork
+from gateway.model.links import NetworkSight, NodeOnNetwork
 from gateway.service.site import Site
 from gateway.service.zigbee.reach import place_of
 from transports.links import Medium
@@ -28,7 +28,7 @@ class NetworkWatch:
             for code, reasons in found.items()
         )
 
-    def view(self, channel: str) -> NetworkView | None:
+    def view(self, channel: str) -> NetworkSight | None:
         """A network as it is shown; None for a channel that is none."""
         scheme, _, name = channel.partition(":")
         if scheme != "zigbee":
@@ -38,9 +38,9 @@ class NetworkWatch:
         said = ("", "") if trouble is None else (trouble.message.removesuffix("."), trouble.remedy)
         concurrent = reach.networks.concurrent(name)
         if network is None:
-            return NetworkView(False, *said, concurrent, nodes=self._nodes(channel, {}))
+            return NetworkSight(False, *said, concurrent, nodes=self._nodes(channel, {}))
         state, known = network.state, network.nodes()
-        return NetworkView(
+        return NetworkSight(
             state.up,
             *said,
             concurrent,

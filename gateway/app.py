@@ -173,6 +173,11 @@ async def serve(config: Config, *, manager: ServiceManager | None = None, first_
             jobs.append(_tell_upstream(gateway, upstream))
         else:
             jobs.append(_nobody_listens(gateway))
+        face = config.upstream.zigbee2mqtt
+        if face is not None:
+            from gateway.upstream.zigbee2mqtt.door import FaceDoor  # its client is for who has a broker
+
+            jobs.append(FaceDoor(face, gateway, f"tender-{config.gateway.name}-zigbee2mqtt").run())
         tasks = [asyncio.ensure_future(job) for job in jobs]
         manager.ready(gateway.standing.sentence())
         alive = manager.run(gateway.site.journal.database.turn, gateway.standing.sentence)

@@ -25,6 +25,7 @@ from gateway.profiles.ladder import AnyStep, distinct
 from gateway.trust.errors import BadTrust
 from gateway.trust.policy import TrustPolicy
 from gateway.upstream.settings import MqttSettings
+from gateway.upstream.zigbee2mqtt.settings import FaceTable
 from transports.links import LinkSpec, Medium
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -111,6 +112,8 @@ class UpstreamTable(_Table):
 
     mqtt: MqttSettings | None = None
     """The broker; see the page on the upstream contract."""
+    zigbee2mqtt: FaceTable | None = None
+    """A second face, with the topics that zigbee2mqtt's users know, at a broker of the site."""
 
 
 class DataTable(_Table):

@@ -75,3 +75,39 @@ class ZclAnswer:
     payload: str
     general: bool
     manufacturer: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NextRelease:
+    """A release that a node could be brought to; ``file_version`` is its file's own number."""
+
+    product: str
+    version: str
+    file_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upgradable:
+    """What a node runs, by its file version, and what it could be brought to; None where nothing is known."""
+
+    node: str
+    ieee: str
+    installed: int | None
+    next: NextRelease | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeardFrame:
+    """A ZCL frame that a node sent; ``payload`` in hexadecimal, ``node`` its name here, if it has one."""
+
+    network: str
+    ieee: str
+    node: str | None
+    endpoint: int
+    cluster: int
+    command: int
+    payload: str
+    general: bool
+    to_client: bool
+    tsn: int | None = None
+    manufacturer: int | None = None

@@ -1,10 +1,17 @@
 """The verbs about Zigbee networks: who may join, who did, what is kept, and frames for others' software."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.model.zigbee import BackupView, JoinedView, NetworkView, ZclAnswer
+from gateway.model.zigbee import (
+    BackupView,
+    HeardFrame,
+    JoinedView,
+    NetworkView,
+    Upgradable,
+    ZclAnswer,
+)
 
 LONGEST_PERMIT_S = 254
 """Seconds: 255 would mean for ever (Zigbee specification R22, 2.4.3.3.7.2)."""
@@ -80,4 +87,15 @@ class ZigbeeVerbs(Protocol):
 
         Raises ClusterOurs for the OTA cluster, BadPayload, LinkError.
         """
+        ...
+
+    async def upgradable(self, name: str, *, downgrade: bool = False) -> Upgradable:
+        """What a node runs, and the newest release that it could be brought to, or back to.
+
+        ``name`` is the node's, or its address in any form.  Raises NodeUnknown.
+        """
+        ...
+
+    def frames(self) -> AsyncIterator[HeardFrame]:
+        """Every frame that nodes send from now on, but those of the OTA cluster; a slow reader loses some."""
         ...

@@ -2,15 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from flashers.api import Stamp
-from gateway.errors import NodeBusy
+from gateway.errors import NodeBusy, NodeUnknown
 from gateway.journal.journal import Told
-from gateway.model.zigbee import BackupView, JoinedView, NetworkView, ZclAnswer
+from gateway.model.zigbee import (
+    BackupView,
+    HeardFrame,
+    JoinedView,
+    NetworkView,
+    Upgradable,
+    ZclAnswer,
+)
+from gateway.service.rollout.turns import Turns
 from gateway.service.site import Site
 from gateway.service.supervisor import Supervisor
 from gateway.service.zigbee.errors import (
@@ -21,8 +29,11 @@ from gateway.service.zigbee.errors import (
     NotPermitted,
     NotRestorable,
 )
+from gateway.service.zigbee.frames import Frames
+from gateway.service.zigbee.offers import Offers
 from gateway.service.zigbee.types import TypesOfNodes
 from gateway.verbs.zigbee import LONGEST_PERMIT_S, ZclRequest
+from transports.errors import BadLink
 from transports.links import Medium
 from transports.zcl import NodeFacts, Zcl
 from transports.zigbee.address import ieee_address
@@ -56,10 +67,12 @@ class Archived(Network, Protocol):
 class ZigbeeDesk:
     """Implements :class:`gateway.verbs.zigbee.ZigbeeVerbs`."""
 
-    def __init__(self, site: Site, supervisor: Supervisor) -> None:
+    def __init__(self, site: Site, supervisor: Supervisor, turns: Turns) -> None:
         self._site = site
         self._supervisor = supervisor
         self._types = TypesOfNodes(site.node_types)
+        self._offers = Offers(site, turns)
+        self._frames = Frames(site, lambda network, ieee: self._mine(network).get(ieee))
 
     async def networks(self) -> Sequence[NetworkView]:
         """As in the contract."""
@@ -158,6 +171,20 @@ class ZigbeeDesk:
             await link.aclose()
         return ZclAnswer(answer.command, answer.payload.hex(), answer.general, answer.manufacturer)
 
+    async def upgradable(self, name: str, *, downgrade: bool = False) -> Upgradable:
+        """As in the contract."""
+        for network in self._names():
+            for ieee, node in self._mine(network).items():
+                if node == name or ieee == _address(name):
+                    installed = self._offers.installed(node)
+                    found = await self._offers.next(node, downgrade=downgrade)
+                    return Upgradable(node, ieee, installed, found)
+        raise NodeUnknown(f"{name!r} is no Zigbee node of this gateway")
+
+    def frames(self) -> AsyncIterator[HeardFrame]:
+        """As in the contract."""
+        return self._frames.watch()
+
     # What is known
 
     def _names(self) -> tuple[str, ...]:
@@ -254,6 +281,14 @@ def _backup(network: str, kept: BackupFile) -> BackupView:
     except ValueError:
         pass  # others write what they like; it is for people alone
     return BackupView(network, kept.path.stem, made, kept.coordinator, kept.nodes)
+
+
+def _address(text: str) -> str | None:
+    """An address as it is written here; None if it is a name."""
+    try:
+        return ieee_address(text)
+    except BadLink:
+        return None
 
 
 def _bytes(text: str) -> bytes:

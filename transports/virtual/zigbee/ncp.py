@@ -363,7 +363,7 @@ class Ncp:
             (ask, 0x40): self._startup,
             (ask, 0x45): well,
             (ask, 0x46): well,
-            (ask, 0x4A): lambda _: bytes((FAILURE,)),
+            (ask, 0x4A): lambda data: bytes((FAILURE,)) + data[1:3] + b"\0",
             (ask, 0x4B): well,
             (ask, 0x50): self._network,
             (ask, 0x53): well,
@@ -419,8 +419,9 @@ class Ncp:
     def _network(self, data: bytes) -> Answer:
         memory, running = self.coordinator.memory, self.coordinator.running
         nib = memory.nib
+        address, state = (0x0000, STARTED_AS_COORDINATOR) if running else (0xFFFE, 0x00)
         return (
-            struct.pack("<HHH", 0x0000 if running else 0xFFFE, nib.pan_id, 0x0000)
+            struct.pack("<HBHH", address, state, nib.pan_id, 0x0000)
             + nib.extended_pan_id
             + bytes(8)
             + bytes((nib.channel,))

@@ -40,7 +40,7 @@ def _describe(params: OtaParams) -> Describe:
     return describer(params)
 
 
-def _unattended(request: Zcl, open: bool) -> Unattended:  # noqa: A002, FBT001 - as the contract has it
+def _unattended(request: Zcl, open: bool) -> Unattended:  # noqa: A002 - as the contract has it
     from flashers.zigbee_ota.unattended import unattended
 
     return unattended(request, open)

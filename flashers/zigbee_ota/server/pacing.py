@@ -84,8 +84,8 @@ class Window:
     """Seconds for a confirm, smoothed."""
 
     FEW, MANY = 2.0, 4.0
-    FORGETS = 1.002
-    """The fastest confirm is forgotten by a fifth of a per cent a time: routes change."""
+    FORGETS = 1.0001
+    """The fastest confirm is forgotten slowly, since routes change; each page that begins measures it anew."""
 
     @property
     def limit(self) -> int:

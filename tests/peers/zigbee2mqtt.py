@@ -84,7 +84,7 @@ class Zigbee2Mqtt:
     async def start(self) -> Self:
         """Start it, and return when it says on MQTT that it is online."""
         assert self._process is None, "it runs"
-        before = self.heard.count(f"{self.base}/bridge/state")
+        before = self._starts()
         # It asks git which version it is and would build itself anew inside of a repository.
         surroundings = os.environ | {
             "ZIGBEE2MQTT_DATA": str(self.folder),
@@ -103,13 +103,7 @@ class Zigbee2Mqtt:
                 stderr=log,
             )
         process = self._process
-        await self.until(
-            lambda: (
-                process.returncode is not None
-                or {"state": "online"}
-                in [m.json for m in self.heard.on(f"{self.base}/bridge/state")[before:]]
-            )
-        )
+        await self.until(lambda: process.returncode is not None or self._starts() > before)
         assert process.returncode is None, f"zigbee2mqtt ended: {self.log[-3000:]}"
         return self
 
@@ -213,8 +207,14 @@ class Zigbee2Mqtt:
         """Wait until something that was heard makes it true."""
         try:
             await self.heard.until(condition, within)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\nzigbee2mqtt says:\n{self.log[-3000:]}") from error
+        except AssertionError:
+            raise AssertionError(
+                f"not heard within {within} s; zigbee2mqtt says:\n{self.log[-3000:]}"
+            ) from None
+
+    def _starts(self) -> int:
+        """How often it said that it has started; it is online before it listens."""
+        return sum(b"Zigbee2MQTT started!" in m.payload for m in self.heard.on(f"{self.base}/bridge/logging"))
 
 
 def named(ieee: str) -> str:

@@ -98,7 +98,7 @@ class Coordinator:
             self._form()
         nib = self.memory.nib
         self._count = self.memory.count_from(nib.extended_pan_id) + (0 if fresh else COUNTER_MARGIN)
-        self._keep_count()
+        self.keep_count()
         self.subject.ieee = zdo.ieee_text(self.memory.own_ieee)
         self.running = True
         self._routes_told.clear()
@@ -111,7 +111,7 @@ class Coordinator:
         self.running = False
         self.subject.endpoints.clear()
         self._permitted_until = 0.0
-        self._keep_count()
+        self.keep_count()
         self.aps.stop()
         for node in self.nodes.values():
             if node.aps.sleepy and self._mesh.parent(node.aps.radio) is self.aps.radio:
@@ -310,9 +310,10 @@ class Coordinator:
     def _counted(self) -> None:
         self._count += 1
         if self._count - self._kept_count >= nv.SAVE_EVERY:
-            self._keep_count()
+            self.keep_count()
 
-    def _keep_count(self) -> None:
+    def keep_count(self) -> None:
+        """Write the frame counter into the flash."""
         if self.memory.formed:
             self._kept_count = self._count
             self.memory.keep_count(self.memory.nib.extended_pan_id, self._count)

@@ -4,12 +4,14 @@ The host at the other end of the line is whatever speaks ZNP: zigpy with zigpy-z
 zigbee-herdsman.  What goes wrong is done to it here, and what is true of it is read here.
 """
 
+import asyncio
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from transports.virtual.pty import PtyHost
 from transports.virtual.tcp import TcpHost
@@ -23,6 +25,9 @@ from transports.virtual.zigbee.stack import NodeStack
 from transports.virtual.zigbee.zdo import Binding
 from transports.zcl import ZigbeePeer
 
+STATE = "network.json"
+SAVE_AFTER = 1.0
+"""Seconds after a change until it is written, so that many are written once."""
 COORDINATOR = "00:12:4b:00:2a:00:00:01"
 """An address of the coordinator's maker; nothing but a default."""
 
@@ -47,20 +52,34 @@ class VirtualNetwork:
     Args:
         seed: the same seed makes the same waits, losses and addresses.
         speed: how many seconds pass on the air in a second of the loop.
-        memory: a coordinator's flash of an earlier run (``network.memory.dump()``), else a fresh one.
+        state: what :meth:`dump` gave in an earlier run; else the flash is fresh and nobody has joined.
+        folder: where the state is kept while it runs; see :meth:`kept`.
         ieee: the coordinator's address where the flash is fresh.
     """
 
     def __init__(
-        self, *, seed: int = 0, speed: float = 1.0, memory: str | None = None, ieee: str = COORDINATOR
+        self,
+        *,
+        seed: int = 0,
+        speed: float = 1.0,
+        state: str | None = None,
+        folder: Path | None = None,
+        ieee: str = COORDINATOR,
     ) -> None:
         self.agenda = Agenda(speed=speed)
         self.channel = Channel(self.agenda, random.Random(f"{seed} channel"))
         self.mesh = Mesh(self.channel, random.Random(f"{seed} mesh"))
         dice = random.Random(f"{seed} coordinator")
-        flash = Memory(ieee, dice) if memory is None else Memory.load(memory, dice)
+        kept: dict[str, Any] = json.loads(state) if state else {}
+        flash = Memory.load(kept["coordinator"], dice) if kept else Memory(ieee, dice)
         self.coordinator = Coordinator(self.mesh, flash, dice)
-        self.ncp = Ncp(self.coordinator, self.agenda, dice)
+        self.ncp = Ncp(self.coordinator, self.agenda, dice, self._changed)
+        self._known: dict[str, tuple[int, str | None]] = {
+            address: (nwk, key) for address, (nwk, key) in kept.get("nodes", {}).items()
+        }
+        self._folder = folder
+        self._saving: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Future[None] | None = None
         self.nodes: dict[str, NodeStack] = {}
         self.line: PtyHost | TcpHost | None = None
         self._relays: dict[int, Radio] = {}
@@ -69,6 +88,23 @@ class VirtualNetwork:
     def memory(self) -> Memory:
         """The coordinator's flash."""
         return self.coordinator.memory
+
+    @classmethod
+    async def kept(cls, folder: Path, *, seed: int = 0, speed: float = 1.0, ieee: str = COORDINATOR) -> Self:
+        """A network whose coordinator and nodes remember across runs, in a file of this folder."""
+        file = folder / STATE
+        loop = asyncio.get_running_loop()
+        state = await loop.run_in_executor(None, lambda: file.read_text() if file.exists() else None)
+        return cls(seed=seed, speed=speed, state=state, folder=folder, ieee=ieee)
+
+    def dump(self) -> str:
+        """What outlives a loss of power: the coordinator's flash, and who has joined."""
+        nodes = {
+            node.ieee: (node.nwk, node.key.hex() if node.key is not None else None)
+            for node in self.nodes.values()
+            if node.joined
+        }
+        return json.dumps({"coordinator": self.memory.dump(), "nodes": nodes})
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,7 +118,39 @@ class VirtualNetwork:
         """Take it all away."""
         if self.line is not None:
             await self.line.aclose()
+        self.coordinator.keep_count()
         self.agenda.close()
+        if self._folder is not None:
+            if self._saving is not None:
+                self._saving.cancel()
+            self._write()
+            if self._writing is not None:
+                await self._writing
+
+    def _changed(self) -> None:
+        """The flash, or who has joined, may have changed: write it down soon, and once."""
+        if self._folder is not None and self._saving is None:
+            self._saving = asyncio.get_running_loop().call_later(SAVE_AFTER, self._write)
+
+    def _write(self) -> None:
+        self._saving = None
+        folder, text = self._folder, self.dump()
+        if folder is None:
+            return
+        before = self._writing
+
+        def write() -> None:
+            folder.mkdir(parents=True, exist_ok=True)
+            fresh = folder / f".{STATE}"
+            fresh.write_text(text)
+            fresh.replace(folder / STATE)
+
+        async def in_turn() -> None:
+            if before is not None:
+                await before
+            await asyncio.get_running_loop().run_in_executor(None, write)
+
+        self._writing = asyncio.ensure_future(in_turn())
 
     async def offer_pty(self, link: Path | str | None = None, *, baud: int | None = None) -> Path:
         """Put the coordinator behind a PTY; returns the path for a host."""
@@ -111,6 +179,7 @@ class VirtualNetwork:
             hops: 1 is a neighbour; further ones are reached through relays that all share.
             loss: the chance that a frame, or an acknowledgement, is lost on each hop.
             joined: it has been in this network for long; else it joins when that is permitted.
+                A node that the kept state knows is in it in any case.
             through: a router of this network that it is behind, instead of ``hops``.
             nwk: its short address, where it has been joined.
         """
@@ -122,6 +191,10 @@ class VirtualNetwork:
         self.mesh.put_behind(radio, parent)
         radio.loss = loss
         self.nodes[node.ieee] = node
+        known = self._known.get(node.ieee)
+        if known is not None:
+            node.key = None if known[1] is None else bytes.fromhex(known[1])
+            joined, nwk = True, known[0]
         if joined:
             self.coordinator.seed(node, nwk)
             self.coordinator.keep_nodes()

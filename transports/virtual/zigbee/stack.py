@@ -48,7 +48,7 @@ class NodeStack:
         logical = zdo.Logical.ROUTER if about.router else zdo.Logical.END_DEVICE
         self.subject = zdo.Subject(
             about.ieee, logical, about.mains, not about.sleepy, about.manufacturer_code, about.max_buffer,
-            {endpoint.id: endpoint for endpoint in about.endpoints},
+            {endpoint.id: endpoint for endpoint in about.endpoints}, server_mask=zdo.REVISION,
         )  # fmt: skip
         self.aps = ApsLayer(mesh, about.ieee, self, router=about.router, sleepy=about.sleepy)
         self.joined = False

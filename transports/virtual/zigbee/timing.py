@@ -8,18 +8,24 @@ The figures are those of IEEE 802.15.4 (2011 and 2020; the O-QPSK PHY at 2.4 GHz
 Zigbee specification (05-3474, revision 21 and 22).  Two are ours and say so: what a chip needs
 to take a frame through its stack, and how a virtual network spreads its repeated announcements.
 
-**The computed limit.**  A block of an image crosses one hop in
+**The computed limit.**  A frame crosses one hop in
 
-    cycle = backoff + CCA + turnaround + frame + turnaround + acknowledgement + processing
+    cycle = backoff + CCA + turnaround + frame + turnaround + acknowledgement
     backoff = mean of 0..(2^macMinBE - 1) periods = 3.5 x 320 us = 1,120 us
     CCA = 8 symbols = 128 us; turnaround = 12 symbols = 192 us
-    frame = (6 + 45 + 17 + size) x 32 us; acknowledgement = (6 + 5) x 32 us = 352 us
-    limit = size / (hops x cycle)
+    frame = (6 + PSDU) x 32 us; acknowledgement = (6 + 5) x 32 us = 352 us
 
-with 45 bytes of MAC, NWK, security and APS around it and 17 of ZCL in front of it.  64 bytes on
-one hop make 6.21 ms with no processing: 10.3 kB/s.  It counts blocks of a page and nothing else:
-no request, no acknowledgement of the application layer, nobody else who talks.  Each request that
-a node sends for its blocks is one more frame (see :func:`limit`).
+and an image's blocks in at most
+
+    limit = size / (hops x sum of (cycle + pause))
+    PSDU of a block = 45 (MAC, NWK, security, APS) + route + 17 (ZCL) + size
+
+The blocks of a page follow each other out of one radio, which pauses for the long inter-frame
+space, 640 us: blocks of 64 bytes on one hop make 9.3 kB/s.  Where each block is asked for, or
+acknowledged by the application layer, those are frames of their own (45 and 17, or 45 bytes), out
+of another radio each time: no inter-frame space, but what a chip needs to take a frame in beyond
+the time of its acknowledgement.  It is the limit of one conversation.  Several at once share the
+waiting, and pay for it by collisions; nothing else is in the formula, and nothing of it is fitted.
 """
 
 SYMBOL = 16e-6
@@ -108,27 +114,28 @@ def air_time(psdu: int) -> float:
     return (PHY_HEADER + psdu) * BYTE
 
 
-def cycle(psdu: int, *, processing: float = 0.0) -> float:
+def cycle(psdu: int) -> float:
     """Seconds from a free channel until a frame of so many bytes is acknowledged, on average."""
     backoff = float(2**MIN_BE - 1) / 2 * BACKOFF_PERIOD
-    return backoff + CCA + TURNAROUND + air_time(psdu) + TURNAROUND + air_time(ACK_PSDU) + processing
+    return backoff + CCA + TURNAROUND + air_time(psdu) + TURNAROUND + air_time(ACK_PSDU)
 
 
-def limit(
-    size: int, *, hops: int = 1, asked: bool = False, acknowledged: bool = False, processing: float = 0.0
-) -> float:
-    """Bytes a second of an image that the channel carries at most, by the formula above.
+def limit(size: int, *, hops: int = 1, asked: bool = False, acknowledged: bool = False) -> float:
+    """Bytes a second of an image that one conversation carries at most, by the formula above.
 
     Args:
         size: bytes of a block.
         hops: how often each frame is on the air.
         asked: each block has a request of its own (block requests), else a page's blocks follow each other.
         acknowledged: each block is acknowledged by the node's application layer as well.
-        processing: seconds of a chip for each frame, where they count (nobody else uses the time).
     """
     frames = [OVERHEAD + route_cost(hops) + ZCL_BLOCK + size]
     if asked:
         frames.append(OVERHEAD + ZCL_REQUEST)
     if acknowledged:
         frames.append(OVERHEAD)
-    return size / (hops * sum(cycle(psdu, processing=processing) for psdu in frames))
+    if hops == 1 and len(frames) == 1:
+        pause = LONG_GAP
+    else:
+        pause = max(0.0, PROCESSING - TURNAROUND - air_time(ACK_PSDU))
+    return size / (hops * sum(cycle(psdu) + pause for psdu in frames))

@@ -22,6 +22,8 @@ SUCCESS, DEVICE_NOT_FOUND, INVALID_EP, NOT_ACTIVE, NOT_SUPPORTED, NO_ENTRY = (
 )
 """Status values (2.4.5)."""
 RESPONSE = 0x8000
+REVISION = 22 << 9
+"""In the server mask: the revision of the specification that a stack complies with (2.3.2.3.10)."""
 QUIET = 40
 """Energy of a channel on which little happens, of 255."""
 

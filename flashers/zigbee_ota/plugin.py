@@ -47,11 +47,15 @@ def _unattended(request: Zcl, open: bool) -> Unattended:  # noqa: A002 - as the 
 
 
 def _virtual_node(setup: VirtualSetup) -> VirtualNodeContract:
-    raise NotSupported("there are no virtual nodes of this kind yet")
+    from flashers.zigbee_ota.virtual.node import VirtualZigbeeNode
+
+    return VirtualZigbeeNode(setup)
 
 
 def _build(app: SimApp, size: int, options: Mapping[str, str]) -> bytes:
-    raise NotSupported("images of this format are not made yet")
+    from flashers.zigbee_ota.build import build
+
+    return build(app, size, options)
 
 
 PLUGIN = FlasherPlugin(

@@ -33,6 +33,13 @@ class OfferDeclined(TransferRefused):
     remedy = "The node does not say why; check image type, hardware version and the node's battery."
 
 
+class NoRoom(TransferRefused):
+    """The node says that it has no room for the image.  Its firmware is untouched."""
+
+    code = "zigbee-no-room"
+    remedy = "Deploy a smaller image, or one that is made for this revision of the node."
+
+
 class ImageInvalid(ImageMismatch):
     """The node took the whole image, checked it, and found it bad.  It goes on with what it ran."""
 

@@ -22,6 +22,8 @@ from transports.zigbee.errors import FrameTooLong
 _SINGLE = 2
 """Answers to single questions under way: a node often asks on before its answer is confirmed."""
 _SPACED = 2
+_AT_ONCE, _SOON = 3, 1.0
+"""What was not confirmed is sent so often, if that was known within so many seconds."""
 _TOO_SOON = 0.1
 """Seconds after an answer in which the same question is an echo: no node gives up on one so fast."""
 
@@ -44,6 +46,8 @@ class Giver:
         """Offset of the last single block, and when its answer was confirmed."""
         self._page: asyncio.Task[None] | None = None
         self._page_at = (-1, -1)
+        self._paged_at = 0.0
+        """When something of the last page, or of what was missing in it, was given last."""
         self.size = BlockSize(params.block_max, min(params.block_min, params.block_max))
         # Its parent keeps one frame for a node that sleeps between its polls, and drops the others.
         self.window = Window(1) if sleepy else Window()
@@ -63,6 +67,8 @@ class Giver:
         if start <= ask.offset < end and not self._paging:
             self._counts.gaps += 1
             self.gaps.missing()
+            self.acknowledging.repeated(self._loop.time() - self._paged_at)
+            self._paged_at = self._loop.time()
         elif self._last is not None and self._last[0] == ask.offset:
             since = self._loop.time() - self._last[1]
             if since < _TOO_SOON:
@@ -83,10 +89,9 @@ class Giver:
         self._run(self._single(frame, ask, offer))
 
     async def _single(self, frame: Zcl, ask: ImageBlockRequest, offer: Offer) -> None:
-        sure = self.acknowledging.wanted
         most = min(ask.size, offer.size - ask.offset)
         try:
-            if await self._send(frame, offer, ask.file.version, ask.offset, most, sure=sure):
+            if await self._send(frame, offer, ask.file.version, ask.offset, most):
                 self._last = (ask.offset, self._loop.time())
         finally:
             self._land(ask.offset)
@@ -140,20 +145,21 @@ class Giver:
         end, at = offset + most, offset
         try:
             while at < end:  # more than once only where the route turns out to carry less
-                sent = await self._send(frame, offer, ask.file.version, at, end - at, sure=False)
+                sent = await self._send(frame, offer, ask.file.version, at, end - at)
                 if not sent:
                     self.window.failed()
                     return
                 at += sent
+                self.acknowledging.answered()
+                self._paged_at = self._loop.time()
         finally:
             self._land(offset)
 
     # Both
 
-    async def _send(
-        self, frame: Zcl, offer: Offer, version: int, offset: int, most: int, *, sure: bool
-    ) -> int:
+    async def _send(self, frame: Zcl, offer: Offer, version: int, offset: int, most: int) -> int:
         """Send one block; how many bytes were confirmed, 0 where none were."""
+        sure, tries = self.acknowledging.wanted, _AT_ONCE
         while True:
             size = min(most, self.size.limit)
             answer = Zcl(
@@ -165,7 +171,7 @@ class Giver:
                 to_client=True,
                 profile=frame.profile,
             )
-            flying = len(self._flying)
+            flying, began = len(self._flying), self._loop.time()
             try:
                 took = await self._link.send(answer, acknowledged=sure)
             except FrameTooLong:
@@ -177,12 +183,14 @@ class Giver:
                 self._session.sent(size)
                 self._counts.lost += 1
                 self.size.lost()
+                tries -= 1
+                if tries and self._loop.time() - began < _SOON:
+                    continue  # the next hop did not take it; the node's own time-out would cost seconds
                 return 0
             self._session.sent(size)
             self._counts.blocks += 1
             self._counts.bytes += size
-            if not sure:
-                self.window.confirmed(took, flying)
+            self.window.confirmed(took, flying, sure=sure)
             self.size.arrived()
             return size
 

@@ -79,25 +79,26 @@ class Window:
 
     most: int = MOST_IN_FLIGHT
     _limit: float = 2.0
-    _fastest: float = field(default=float("inf"))
+    _fastest: list[float] = field(default_factory=lambda: [float("inf")] * 2)
+    """Without and with an acknowledgement from the node, which comes later."""
     latency: float = 0.0
     """Seconds for a confirm, smoothed."""
 
     FEW, MANY = 2.0, 4.0
     FORGETS = 1.0001
-    """The fastest confirm is forgotten slowly, since routes change; each page that begins measures it anew."""
+    """The fastest confirm is forgotten slowly, since routes change; each page measures it anew."""
 
     @property
     def limit(self) -> int:
         """No more blocks than this are under way."""
         return max(1, min(self.most, int(self._limit)))
 
-    def confirmed(self, took: float, in_flight: int) -> None:
+    def confirmed(self, took: float, in_flight: int, *, sure: bool = False) -> None:
         """A block was confirmed after ``took`` seconds, with so many under way when it was sent."""
         took = max(took, 1e-4)
         self.latency = took if not self.latency else self.latency * 0.9 + took * 0.1
-        self._fastest = min(self._fastest * self.FORGETS, took)
-        queued = in_flight * (1 - self._fastest / took)
+        self._fastest[sure] = min(self._fastest[sure] * self.FORGETS, took)
+        queued = in_flight * (1 - self._fastest[sure] / took)
         if queued < self.FEW and in_flight + 1 >= self.limit:
             self._limit = min(self.most, self._limit + 1 / self._limit)
         elif queued > self.MANY:
@@ -110,10 +111,10 @@ class Window:
 
 @dataclass(slots=True)
 class Acknowledging:
-    """Whether single blocks are acknowledged end to end: where that costs less than what gets lost.
+    """Whether blocks are acknowledged end to end: where that costs less than what gets lost.
 
-    Without it a lost block costs the node's own time-out; with it every block costs a frame back.
-    The node's repeated questions tell how much is lost, and how long it waits before it asks again.
+    Without it a lost block costs the node's own time-out, and in a page the page's; with it every block
+    costs a frame back.  What the node asks again tells how much is lost, and how long it waits first.
     """
 
     _loss: float = 0.0

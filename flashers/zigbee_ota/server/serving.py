@@ -24,6 +24,7 @@ from flashers.api import (
 from flashers.zigbee_ota.codec import (
     Answer,
     BadCommand,
+    Command,
     ImageBlockRequest,
     ImageBlockResponse,
     ImageNotify,
@@ -37,7 +38,8 @@ from flashers.zigbee_ota.codec import (
     frame,
     read_request,
 )
-from flashers.zigbee_ota.codec.words import FOREVER, OTA, POLL_CONTROL, version_text
+from flashers.zigbee_ota.codec.general import decode_default
+from flashers.zigbee_ota.codec.words import FOREVER, OTA, POLL_CONTROL, General, version_text
 from flashers.zigbee_ota.params import OtaParams, Pages
 from flashers.zigbee_ota.server import given
 from flashers.zigbee_ota.server.counts import Counts
@@ -48,6 +50,7 @@ from flashers.zigbee_ota.server.errors import (
     NeedsMoreImages,
     NodeAsleep,
     NodeGaveUp,
+    NoRoom,
     NotifyIgnored,
     OfferDeclined,
 )
@@ -164,6 +167,8 @@ class Server:
                 self._answer(stay_awake(heard, self._params.stall_timeout))
                 self._notify_now()
             return
+        if heard.general and heard.command == General.DEFAULT_RESPONSE:
+            self._refused(heard)
         if heard.general or heard.to_client or heard.manufacturer is not None:
             return
         try:
@@ -183,6 +188,19 @@ class Server:
                 self._run(self._end(heard, ask))
             case _:
                 self._refuse(heard, Status.UNSUPPORTED_COMMAND)
+
+    def _refused(self, heard: Zcl) -> None:
+        """It has something against an answer of ours."""
+        try:
+            command, status = decode_default(heard.payload)
+        except BadCommand:
+            return
+        if command != Command.QUERY_NEXT_IMAGE_RESPONSE or status == Status.SUCCESS or not self._offers:
+            return
+        if status == Status.INSUFFICIENT_SPACE:
+            self._fail(NoRoom(f"the node has no room for {self.offer.size} bytes"))
+        else:
+            self._fail(self._declined(f"the node declines the offer with status 0x{status:02x}"))
 
     def _block(self, asked: Zcl, ask: ImageBlockRequest, giver: Giver) -> None:
         self._last = asked

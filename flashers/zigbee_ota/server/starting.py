@@ -99,7 +99,9 @@ class Starter:
                 return Started.GONE
         if said.current in runs and not said.has_image:
             return Started.RUNS
-        return Started.GONE if said.status == UpgradeStatus.COUNT_DOWN else None
+        # Counting down, or without the image that it had: it was started, whatever runs now.
+        begun = said.status == UpgradeStatus.COUNT_DOWN or (said.status is not None and not said.has_image)
+        return Started.GONE if begun else None
 
     async def _listen(self, seconds: float) -> None:
         """Answer what it asks, for so long or until it asked whether to start."""

@@ -111,7 +111,6 @@ class Coordinator:
         self.running = False
         self.subject.endpoints.clear()
         self._permitted_until = 0.0
-        self.keep_count()
         self.aps.stop()
         for node in self.nodes.values():
             if node.aps.sleepy and self._mesh.parent(node.aps.radio) is self.aps.radio:

@@ -203,6 +203,14 @@ class VirtualNetwork:
 
     # What goes wrong
 
+    def power(self, ieee: str, *, on: bool) -> None:
+        """Give a node's radio power, or take it; one that has power says anew that it is there."""
+        node = self.nodes[ieee]
+        if node.powered:
+            node.vanish()
+        if on:
+            node.appear()
+
     def unplug(self) -> None:
         """Pull the coordinator out: no power, no port."""
         if isinstance(self.line, PtyHost):

@@ -7,7 +7,6 @@ from flashers.api import (
     Describe,
     FirmwareImage,
     FlasherPlugin,
-    NotSupported,
     Session,
     Unattended,
     VirtualSetup,
@@ -17,7 +16,7 @@ from flashers.api import VirtualNode as VirtualNodeContract
 from flashers.sim import SimApp
 from flashers.zigbee_ota.declare import FORMAT, declare
 from flashers.zigbee_ota.fits import fits
-from flashers.zigbee_ota.params import OtaParams
+from flashers.zigbee_ota.params import OtaParams, Owner
 from flashers.zigbee_ota.virtual.options import FAULTS
 from transports.zcl import Zcl
 
@@ -25,10 +24,16 @@ __all__ = ["FORMAT", "PLUGIN"]
 
 
 def _parse(data: bytes, format: str, component: Component, params: OtaParams) -> FirmwareImage:  # noqa: A002
-    raise NotSupported("images of this format are not read yet")
+    from flashers.zigbee_ota.image import parse
+
+    return parse(data, format, component, params)
 
 
 def _open(session: Session, params: OtaParams) -> FlasherContract:
+    if params.owner is Owner.ZIGBEE2MQTT:
+        from flashers.zigbee_ota.guest import GuestFlasher
+
+        return GuestFlasher(session, params)
     from flashers.zigbee_ota.flasher import ZigbeeFlasher
 
     return ZigbeeFlasher(session, params)

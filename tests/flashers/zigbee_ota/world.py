@@ -41,7 +41,7 @@ SIZE = 3000
 OLD, NEW = SimApp("1.0.0"), SimApp("2.0.0")
 SMALL = {"page": "256", "slot-pages": "16"}
 
-Interfere = Callable[[Request], Zcl | None | bool]
+Interfere = Callable[[Request], Zcl | bool | None]
 """Says something else than the server would: a frame, nothing (None), or True to let it go on."""
 
 
@@ -177,5 +177,5 @@ def on_network(
 async def until(what: Callable[[], bool], within: float = 600.0) -> None:
     """Wait in the loop's time until it is so."""
     async with asyncio.timeout(within):
-        while not what():
+        while not what():  # noqa: ASYNC110 - it looks into a node, which tells nobody
             await asyncio.sleep(0.25)

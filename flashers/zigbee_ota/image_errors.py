@@ -1,0 +1,59 @@
+"""What can be wrong with an OTA file; each is found before any node hears of it."""
+
+from flashers.api import BadImage
+
+
+class NotOta(BadImage):
+    """The file holds no OTA header, or is given with another format."""
+
+    code = "wrong-format"
+    remedy = "Give the vendor's OTA file (.ota, .zigbee, .sbl-ota, …) with the format zigbee-ota."
+
+
+class OtaTruncated(BadImage):
+    """The file ends before the end that its header names."""
+
+    code = "image-truncated"
+    remedy = "The file was cut off on its way here: download or copy it again."
+
+
+class OtaMalformed(BadImage):
+    """The header contradicts itself."""
+
+    code = "image-malformed"
+    remedy = "Take the file from its vendor again; a node would refuse this one after hours of transfer."
+
+
+class OtaEmpty(BadImage):
+    """The file holds a header and no firmware."""
+
+    code = "image-empty"
+    remedy = "Take the file from its vendor again."
+
+
+class OtherManufacturer(BadImage):
+    """The file is another manufacturer's."""
+
+    code = "wrong-manufacturer"
+    remedy = "Deploy the file for these nodes, or correct `manufacturer` in the profile."
+
+
+class OtherImageType(BadImage):
+    """The file is for another type of node of this manufacturer."""
+
+    code = "wrong-image-type"
+    remedy = "Deploy the file for these nodes, or correct `image_type` in the profile."
+
+
+class OtherHardware(BadImage):
+    """The file is for other revisions of the board."""
+
+    code = "wrong-hardware-version"
+    remedy = "Deploy the file for this revision, or correct `hardware` in the profile."
+
+
+class NotFirmware(BadImage):
+    """The file is no firmware, but credentials, a configuration or a log."""
+
+    code = "wrong-kind"
+    remedy = "Only firmware is brought to nodes; its image type is below 0xffc0."

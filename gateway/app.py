@@ -5,6 +5,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -47,7 +48,8 @@ from gateway.upstream.port import Upstream
 from transports.ble.adapters import Adapters
 from transports.errors import TenderError
 from transports.open import open_link
-from transports.zigbee.networks import Networks
+from transports.zigbee.network import Network
+from transports.zigbee.networks import Networks, NetworkSettings
 
 log = logging.getLogger("tender.app")
 
@@ -146,12 +148,21 @@ async def _zigbee(
     """The ways to nodes of Zigbee networks; nothing of zigpy is loaded before one of these is opened."""
     if networks is None:
         settings = {name: table.settings for name, table in config.networks.items()}
-        networks = Networks(settings, folder=config.state / "zigbee")
+        settings |= {name: table.settings for name, table in config.guests.items()}
+        networks = Networks(settings, folder=config.state / "zigbee", guests=partial(_guest, config))
     hearing = Hearing(journal, clock)
     await hearing.load()
     zigbee = ZigbeeReach(networks, hearing)
     stack.push_async_callback(zigbee.aclose)
     return zigbee
+
+
+async def _guest(config: Config, name: str, settings: NetworkSettings) -> Network:
+    """A network that zigbee2mqtt owns; it is listened for from now on, whether it is there or not."""
+    from gateway.upstream.guest.network import GuestNetwork  # only a guest needs a broker's client
+
+    del settings
+    return GuestNetwork(name, config.guests[name], f"tender-{config.gateway.name}-{name}")
 
 
 async def serve(config: Config, *, manager: ServiceManager | None = None, first_look_s: float = 5.0) -> int:

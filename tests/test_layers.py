@@ -40,7 +40,13 @@ PLACES_OF_LIBRARIES = {
     "bellows": ("transports.zigbee",),
     "zigpy": ("transports.zigbee", "flashers.zigbee_ota"),
     "zigpy_znp": ("transports.zigbee",),
-    "aiomqtt": ("gateway.upstream.mqtt", "gateway.upstream.listening", "gateway.upstream.retained"),
+    "aiomqtt": (
+        "gateway.upstream.mqtt",
+        "gateway.upstream.listening",
+        "gateway.upstream.retained",
+        "gateway.upstream.guest.broker",
+        "gateway.upstream.zigbee2mqtt.door",
+    ),
     # aiomqtt stands on paho.  The demo's listener uses paho by itself, since it has to contradict
     # the gateway where that tells upstream something else than was so.
     "paho": ("gateway.upstream.mqtt", "gateway.demo.listener"),

@@ -8,7 +8,7 @@ here, so that the same flasher runs over a real coordinator and over a network i
 """
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -182,6 +182,38 @@ class ZigbeeLink(Protocol):
     async def aclose(self) -> None:
         """Listen no more; allowed more than once, and never raises."""
         ...
+
+
+class Hosted(Protocol):
+    """Other software that owns the network of a node, and brings images to it for us.
+
+    A link to such a node only reads; it has this as its ``hosted``.
+    """
+
+    async def upgrade(
+        self, image: bytes, name: str, *, older: bool, progress: Callable[[float], None]
+    ) -> None:
+        """Have this file brought to the node and started; returns when the host says that it has ended.
+
+        ``older`` offers a file whose version is not higher; ``progress`` is told percent.  A transfer
+        of another life that is still under way is waited for first.  What the host says proves
+        nothing: read the node's version.
+
+        Raises:
+            HostRefused: the host did not do it, or says that it went wrong.
+            LinkLost: the host went away.
+        """
+        ...
+
+    async def abort(self) -> None:
+        """Have it end a transfer that is under way; nothing happens if none is.  Raises as upgrade."""
+        ...
+
+
+def hosted(link: ZigbeeLink) -> Hosted | None:
+    """The software that owns the node's network; None where that is Tender."""
+    found: Hosted | None = getattr(link, "hosted", None)
+    return found
 
 
 # The far end

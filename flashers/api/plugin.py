@@ -273,4 +273,4 @@ class FlasherPlugin:
     give up what it has.
     """
     fits: Callable[[NodeFacts, Any], bool] | None = None
-    """Whether a node that joined a Zigbee network may be of a type with these params, by what it says of itself."""
+    """Whether a node that joined a Zigbee network may be of a type with these params, by its own words."""

@@ -11,7 +11,7 @@ from flashers.api import (
     Resume,
     RollbackKind,
 )
-from flashers.zigbee_ota.params import OtaParams
+from flashers.zigbee_ota.params import OtaParams, Owner
 from transports.links import Medium
 
 FORMAT = "zigbee-ota"
@@ -20,6 +20,9 @@ FORMAT = "zigbee-ota"
 
 def declare(params: OtaParams) -> Declaration:
     """The abilities of nodes with these parameters."""
+    # A host that is not us starts an image with its last byte, and nothing makes it wait; what lies
+    # in the node until then hurts nobody, so nothing is exposed all the same.
+    ours = params.owner is Owner.TENDER
     return Declaration(
         media=frozenset({Medium.ZIGBEE}),
         components=frozenset({ComponentKind.FIRMWARE}),
@@ -30,8 +33,8 @@ def declare(params: OtaParams) -> Declaration:
         # It asks by offset, so whoever answers may be another life of the gateway.  Many nodes go on
         # after a loss of their power as well; none has to.
         resume=Resume.SURVIVES_LINK,
-        activation=Activation.SEPARATE,
-        initiative=Initiative.PULL,
+        activation=Activation.SEPARATE if ours else Activation.WITH_LAST_BYTE,
+        initiative=Initiative.PULL if ours else Initiative.PUSH,
         probe_cost=ProbeCost.NONE,
         exposure=Exposure.NONE,
         in_loader="It is not on the network while its loader works, and announces itself when it is back.",

@@ -36,6 +36,14 @@ class Pages(StrEnum):
     """It is told that pages are not supported, and asks for blocks."""
 
 
+class Owner(StrEnum):
+    """Who has the coordinator of such nodes."""
+
+    TENDER = "tender"
+    ZIGBEE2MQTT = "zigbee2mqtt"
+    """It brings the image, and starts it at once; Tender proves what runs.  Their network is a guest's."""
+
+
 class OtaParams(Params):
     """What differs between types of nodes; times in seconds, sizes in bytes."""
 
@@ -49,6 +57,8 @@ class OtaParams(Params):
     """Hardware version, for files that name limits; most nodes tell it themselves in their query."""
     endpoint: Annotated[int, Field(ge=1, le=240)] | None = None
     """Where its OTA client is; found by its descriptors if this is left out."""
+    owner: Owner = Owner.TENDER
+    """Whose the network is."""
     proof: Annotated[tuple[Proof, ...], Field(min_length=1)] = (Proof.FILE_VERSION,)
     """All of them have to agree before an update counts as proved."""
     build_id: str = ""

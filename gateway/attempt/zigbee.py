@@ -16,7 +16,7 @@ from gateway.model.records import Record
 from transports.counters import LinkCounters
 from transports.errors import LinkLost, NodeUnreachable
 from transports.recorder import FlightRecorder, FrameKind
-from transports.zcl import AttributeValue, NodeFacts, Zcl, ZigbeeLink
+from transports.zcl import AttributeValue, Hosted, NodeFacts, Zcl, ZigbeeLink, hosted
 from transports.zigbee.errors import CoordinatorLost
 
 T = TypeVar("T")
@@ -124,6 +124,11 @@ class WatchedZigbee:
     def facts(self) -> NodeFacts:
         """As in the contract."""
         return self._link.facts
+
+    @property
+    def hosted(self) -> Hosted | None:
+        """As :func:`transports.zcl.hosted` has it; what the host does it tells by progress."""
+        return hosted(self._link)
 
     async def ask(self, frame: Zcl, *, within: float) -> Zcl:
         """As in the contract."""

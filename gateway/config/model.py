@@ -24,6 +24,7 @@ from gateway.config.state import ExportsTable, RebuildTable
 from gateway.profiles.ladder import AnyStep, distinct
 from gateway.trust.errors import BadTrust
 from gateway.trust.policy import TrustPolicy
+from gateway.upstream.guest.settings import GuestTable
 from gateway.upstream.settings import MqttSettings
 from gateway.upstream.zigbee2mqtt.settings import FaceTable
 from transports.links import LinkSpec, Medium
@@ -180,6 +181,8 @@ class Config(_Table):
     """Bluetooth adapters, by names of your choice; nodes' links name them: ``ble:NAME#ADDRESS``."""
     networks: dict[Name, NetworkTable] = {}
     """Zigbee networks, by names of your choice; nodes' links name them: ``zigbee:NAME#IEEE``."""
+    guests: dict[Name, GuestTable] = {}
+    """Networks that zigbee2mqtt owns, by names of your choice; no name is also one of `[networks]`."""
     adopt: tuple[AdoptTable, ...] = ()
     """Rules by which nodes that are heard on the air become nodes of this gateway."""
     stop_budget: Seconds = 60.0
@@ -194,6 +197,13 @@ class Config(_Table):
             if other != name:
                 raise ValueError(f"{other} and {name} have the same coordinator, {table.path}")
         return value
+
+    @model_validator(mode="after")
+    def _no_name_twice(self) -> "Config":
+        both = sorted(self.networks.keys() & self.guests.keys())
+        if both:
+            raise ValueError(f"{', '.join(both)}: a network is Tender's or zigbee2mqtt's, not both")
+        return self
 
     @field_validator("socket")
     @classmethod

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from transports.zigbee.networks import CONCURRENT, NetworkSettings, Radio
 
@@ -38,6 +38,13 @@ class NetworkTable(BaseModel):
     """Used when the network is formed, and only then; the radio chooses if it is left out."""
     concurrent: int = Field(default=CONCURRENT, ge=1, le=32)
     """Nodes that are updated at one time: with few of them the first verdict comes early."""
+
+    @field_validator("radio")
+    @classmethod
+    def _is_ours(cls, radio: Radio) -> Radio:
+        if radio is Radio.ZIGBEE2MQTT:
+            raise ValueError("a network that zigbee2mqtt owns has its place in [guests.NAME]")
+        return radio
 
     @property
     def settings(self) -> NetworkSettings:

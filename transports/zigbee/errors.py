@@ -38,3 +38,18 @@ class NetworkTrouble(LinkError):
     code = "zigbee-network-trouble"
     remedy = "Look at the message; `tender zigbee backup list` shows what can be restored."
     retryable = False
+
+
+class HostRefused(LinkError):
+    """The software that owns the network did not bring the image to the node."""
+
+    code = "zigbee-host-refused"
+    remedy = "Look at that software's log; the node goes on with what it runs, and it is tried again."
+
+
+class NotOurs(LinkError):
+    """The network belongs to other software, which alone can do this."""
+
+    code = "zigbee-not-ours"
+    remedy = "Ask the software that owns the coordinator (zigbee2mqtt) to do it."
+    retryable = False

@@ -36,6 +36,8 @@ class Radio(StrEnum):
     """ZiGate (NXP JN51xx)."""
     XBEE = "xbee"
     """Digi XBee."""
+    ZIGBEE2MQTT = "zigbee2mqtt"
+    """No coordinator of ours: zigbee2mqtt has it, and we are its guest; whoever says so makes the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Networks:
         folder: where what has to outlive a restart is kept: ``FOLDER/NAME/zigbee.db`` and
             ``FOLDER/NAME/backups/``; it is made when it is needed.
         make: what makes a network; by its settings if left out.
+        guests: what makes those that other software owns.
     """
 
     def __init__(
@@ -74,9 +77,11 @@ class Networks:
         *,
         folder: Path,
         make: Maker | None = None,
+        guests: Maker | None = None,
     ) -> None:
         self.settings = dict(settings or {})
         self.folder = folder
+        self._guests = guests
         self._make = make or self._by_settings
         self._made: dict[str, Network] = {}
         self._making = asyncio.Lock()
@@ -137,6 +142,10 @@ class Networks:
         self._made.clear()
 
     async def _by_settings(self, name: str, settings: NetworkSettings) -> Network:
+        if settings.radio is Radio.ZIGBEE2MQTT:
+            if self._guests is None:
+                raise BadLink(f"nothing here knows how to be a guest in the network {name!r}")
+            return await self._guests(name, settings)
         module = imported("transports.zigbee.zigpy_network")
         return cast("Network", await module.ZigpyNetwork.opened(name, settings, self.folder / name))
 

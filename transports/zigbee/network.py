@@ -21,7 +21,7 @@ StandIn = Callable[[str, Zcl], Zcl | None]
 
 @dataclass(frozen=True, slots=True)
 class NetworkState:
-    """How a network is; ``trouble`` is empty while it works."""
+    """How a network is; ``trouble`` is empty while it works, and until it was tried."""
 
     up: bool
     trouble: str = ""

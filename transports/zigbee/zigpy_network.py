@@ -63,7 +63,7 @@ class ZigpyNetwork:
         self._traffic = Traffic(self._answer, self._checked_in)
         self._heard: dict[str, float] = {}
         self._facts: dict[str, NodeFacts] = {}
-        self._state = NetworkState(up=False, trouble="the coordinator was not opened yet")
+        self._state = NetworkState(up=False)
         self._joining = Joining()
         self._listeners: list[Callable[[], None]] = []
         self._app: Application | None = None
@@ -373,7 +373,8 @@ class ZigpyNetwork:
 
     def _up(self) -> Application:
         if self._life is None or self._life.app.lost.is_set():
-            raise CoordinatorLost(f"the network {self._name!r} is not up: {self._state.trouble}")
+            why = self._state.trouble or "it is being opened"
+            raise CoordinatorLost(f"the network {self._name!r} is not up: {why}")
         return self._life.app
 
     def _is(self, state: NetworkState) -> None:

@@ -79,7 +79,7 @@ class ZigbeeReach:
         if state.up or not state.trouble:
             return None
         text = f"The Zigbee network {name} is down: {state.trouble}."
-        return Reason(CoordinatorLost.code, text, CoordinatorLost.remedy)
+        return Reason(CoordinatorLost.code, text, state.remedy or CoordinatorLost.remedy)
 
     def away(self, name: str) -> Reason | None:
         """The same, and while it is being opened."""

@@ -36,6 +36,8 @@ class NetworkWatch:
         reach = self._site.zigbee
         trouble, network = reach.trouble(name), reach.network(name)
         said = ("", "") if trouble is None else (trouble.message.removesuffix("."), trouble.remedy)
+        if network is not None and network.state.trouble:
+            said = (network.state.trouble, said[1])
         concurrent = reach.networks.concurrent(name)
         if network is None:
             return NetworkSight(False, *said, concurrent, nodes=self._nodes(channel, {}))

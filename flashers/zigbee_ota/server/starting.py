@@ -21,7 +21,7 @@ from flashers.zigbee_ota.codec import (
 )
 from flashers.zigbee_ota.codec.words import OTA, POLL_CONTROL, UpgradeStatus
 from flashers.zigbee_ota.params import OtaParams
-from flashers.zigbee_ota.server.errors import ActivationIgnored
+from flashers.zigbee_ota.server.errors import ActivationIgnored, NodeAsleep
 from flashers.zigbee_ota.server.saying import checked_in, stay_awake
 from transports.errors import NodeUnreachable
 from transports.zcl import Zcl, ZigbeeLink
@@ -52,83 +52,99 @@ class Starter:
         self._file = file
         self._endpoint = endpoint
         self._now = UpgradeEndResponse(file, 0, 0)
-        self._asked = False
+        self._sleepy = link.facts.sleepy
 
     async def start(self, runs: frozenset[int]) -> Started:
         """Tell it until it starts; ``runs`` are the versions by which it then calls itself.
 
         Raises:
-            ActivationIgnored: it goes on with what it ran.
+            NodeAsleep: it could not be told, and keeps the image.
+            ActivationIgnored: it was told, and goes on with what it ran.
             LinkError: the coordinator is gone.
         """
         self._link.listen(OTA)
-        if self._link.facts.sleepy:
+        if self._sleepy:
             self._link.listen(POLL_CONTROL)
+        told = False
         for _ in range(_TOLD):
-            await self._tell()
-            found = await self._look(runs, self._params.reply_timeout)
+            told = await self._tell() or told
+            if not told and self._sleepy:
+                break
+            found = await self._look(runs)
             if found is not None:
                 return found
-        self._session.waiting("the node asks by itself whether to start", at_most=_ASKS_BY_ITSELF)
+        return await self._when_it_asks(runs, told=told)
+
+    async def _when_it_asks(self, runs: frozenset[int], *, told: bool) -> Started:
+        """It sleeps, or does not listen to what it did not ask for."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + _ASKS_BY_ITSELF
+        most = max(_ASKS_BY_ITSELF, self._params.check_in if self._sleepy else 0.0)
+        until = loop.time() + most
+        why = "the node sleeps" if self._sleepy else "the node asks by itself whether to start"
         while (left := until - loop.time()) > 0:
-            self._asked = False
-            await self._listen(left)
-            if self._asked:
-                found = await self._look(runs, self._params.reply_timeout)
-                if found is not None:
-                    return found
+            self._session.waiting(why, at_most=left)
+            if not await self._listen(left):
+                break
+            told = True
+            found = await self._look(runs)
+            if found is not None:
+                return found
+        if not told:
+            raise NodeAsleep(f"the node was not heard for {most:.0f} s, and waits with its image")
         raise ActivationIgnored("the node has the image, and does not start it")
 
-    async def _tell(self) -> None:
-        """Without having been asked."""
+    async def _tell(self) -> bool:
+        """Without having been asked; whether it heard it."""
         try:
             await self._link.send(frame(self._now, endpoint=self._endpoint), acknowledged=True)
         except NodeUnreachable:
-            return  # gone already, or asleep; the look tells
+            return False  # gone already, or asleep; the look tells
+        return True
 
-    async def _look(self, runs: frozenset[int], within: float) -> Started | None:
+    async def _look(self, runs: frozenset[int]) -> Started | None:
         """What it does now; meanwhile it may ask.  None: it is as it was."""
-        await self._listen(within / 2)
-        said = await probing.ask(self._link, self._params, tries=1)
-        if said is None:
-            # A sleepy node may just not have woken; it is asked once more, and then it is gone as well.
-            said = await probing.ask(self._link, self._params, tries=1) if self._link.facts.sleepy else None
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._params.boot_deadline
+        while loop.time() < until:
+            await self._listen(self._params.reply_timeout / 2)
+            said = await probing.ask(self._link, self._params, tries=1)
             if said is None:
                 return Started.GONE
-        if said.current in runs and not said.has_image:
-            return Started.RUNS
-        # Counting down, or without the image that it had: it was started, whatever runs now.
-        begun = said.status == UpgradeStatus.COUNT_DOWN or (said.status is not None and not said.has_image)
-        return Started.GONE if begun else None
+            if said.current in runs and not said.has_image:
+                return Started.RUNS
+            if said.status != UpgradeStatus.COUNT_DOWN:
+                # Without the image that it had it was started, whatever runs now.
+                return Started.GONE if said.status is not None and not said.has_image else None
+        return Started.GONE
 
-    async def _listen(self, seconds: float) -> None:
-        """Answer what it asks, for so long or until it asked whether to start."""
+    async def _listen(self, seconds: float) -> bool:
+        """Answer what it asks, for so long or until it was told to start; whether it was."""
         try:
             async with asyncio.timeout(seconds):
-                while not self._asked:
-                    await self._heard(await self._link.heard())
+                while not await self._heard(await self._link.heard()):
+                    pass
         except TimeoutError:
-            return
+            return False
+        return True
 
-    async def _heard(self, asked: Zcl) -> None:
-        reply: Zcl | None = None
+    async def _heard(self, asked: Zcl) -> bool:
+        """Answer this; whether it was told to start with that."""
         if asked.cluster == POLL_CONTROL:
-            reply = stay_awake(asked, self._params.reply_timeout * _TOLD) if checked_in(asked) else None
-        else:
-            try:
-                ask = read_request(asked)
-            except BadCommand:
-                return
-            if isinstance(ask, UpgradeEndRequest) and ask.status == Status.SUCCESS:
-                self._asked = True
-                reply = answer(asked, UpgradeEndResponse(ask.file, 0, 0))
-        if reply is None:
-            return
+            if not checked_in(asked):
+                return False
+            await self._send(stay_awake(asked, self._params.reply_timeout * _TOLD))
+            return await self._tell()
+        try:
+            ask = read_request(asked)
+        except BadCommand:
+            return False
+        if not isinstance(ask, UpgradeEndRequest) or ask.status != Status.SUCCESS:
+            return False
+        return await self._send(answer(asked, UpgradeEndResponse(ask.file, 0, 0)))
+
+    async def _send(self, reply: Zcl) -> bool:
         try:
             await self._link.send(reply, acknowledged=True)
         except NodeUnreachable:
-            return  # it asks again
-        if asked.cluster == POLL_CONTROL:
-            await self._tell()
+            return False  # it asks again
+        return True

@@ -23,7 +23,7 @@ from flashers.zigbee_ota.flasher import ZigbeeFlasher
 from flashers.zigbee_ota.params import OtaParams
 from flashers.zigbee_ota.unattended import unattended
 from tests.flashers.zigbee_ota.world import IEEE, NEW, OLD, SIZE, file, made
-from transports.errors import TenderError
+from transports.errors import LinkError, TenderError
 from transports.virtual.clock import run_virtual
 from transports.virtual.memory_zigbee import MemoryMesh, MemoryNetwork
 from transports.zcl import Zcl
@@ -127,7 +127,13 @@ class Site:
     async def bring(self, what: FirmwareImage) -> Seen:
         """Look, and do what is missing, until it says that it runs this."""
         for _ in range(_ROUNDS):
-            seen = await self.probe(what)
+            try:
+                seen = await self.probe(what)
+            except LinkError as error:
+                self.errors.append(error.code)
+                await asyncio.sleep(10)
+                await self.lease()
+                continue
             active = seen.active(0)
             if active is not None and what.firmware.same(active.firmware):
                 return seen

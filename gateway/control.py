@@ -63,6 +63,8 @@ class DeploymentPolicy:
     stop_share: float | None = None
     beyond_budget: bool = False
     """Nodes whose budget is used up are updated all the same."""
+    activate: str | None = None
+    """When staged nodes are started: ``at-once``, ``held``, ``HH:MM-HH:MM``, or a moment (RFC 3339)."""
 
 
 @dataclass(frozen=True, slots=True)

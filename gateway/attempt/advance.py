@@ -47,7 +47,7 @@ def begin(record: Record, step: Step) -> Record:
         mark = record.mark if begun else 0  # another image's headway is not this one's
         record = replace(record, starts={**record.starts, counter: begun + 1}, mark=mark)
     if isinstance(step, Transfer | Activate | Confirm | Revert):
-        record = replace(record, touched=True)
+        record = replace(record, touched=True, staged=False)
     match step:
         case Transfer(back=True):
             way = RollbackKind.RESTORE if record.rollback is RollbackKind.RESTORE else RollbackKind.REFLASH
@@ -64,6 +64,11 @@ def begin(record: Record, step: Step) -> Record:
         case _:
             pass
     return record
+
+
+def stage(record: Record) -> Record:
+    """Everything is there, and it is not to be started yet: no turn, no start is counted for that."""
+    return replace(record, staged=True, phase=Phase.WAITING)
 
 
 def succeed(record: Record, step: Step) -> Record:
@@ -165,7 +170,9 @@ def checked(record: Record, step: CheckHealth, verdict: Verdict, why: Trouble | 
 def turn_back(record: Record, why: Trouble) -> Record:
     """From here on the node goes back; a target that the loader took back was tried."""
     tried = record.tried or why.code in ("did-not-stay", "reverted-by-reset", "went-silent")
-    return replace(record, direction=Direction.BACK, turned=why, tried=tried, error=None, mark=0)
+    return replace(
+        record, direction=Direction.BACK, staged=False, turned=why, tried=tried, error=None, mark=0
+    )
 
 
 def ask_cancel(record: Record, reason: CancelReason, by: str) -> Record:
@@ -233,6 +240,7 @@ def recovery_of(record: Record, new_id: int) -> Record:
         turns=0,
         resets=0,
         mark=0,
+        staged=False,
         error=None,
         activations=record.activations if record.rules.separate else 0,
         bytes_sent=0,

@@ -20,6 +20,14 @@ class Held(TenderError):
     retryable = True
 
 
+class Staged(TenderError):
+    """The node has what it is to run, and is not started yet; it is left like that, and nothing is held."""
+
+    code = "staged"
+    remedy = "`tender deployment show` says when it is started; `tender deployment activate` does it now."
+    retryable = True
+
+
 def opened(record: Record) -> bool:
     """Whether the window was opened, by the journal alone.  With two slots there is none."""
     return record.touched and not record.rules.separate and not record.done

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from flashers.api import Firmware, RollbackKind
+from flashers.api import Firmware, Reason, RollbackKind
 from flashers.api.errors import PluginBug
 from gateway.attempt.downgrades import older_taken
 from gateway.attempt.health import Hook
@@ -38,6 +38,8 @@ class Surroundings:
     """Restarts a node that fell silent by its ladder; without it that is the profile's ``reset``."""
     may_wait: bool = False
     """Whether a node behind a radio that is not heard may be waited for, with nothing held meanwhile."""
+    may_not_start: Callable[[Record], Reason | None] = lambda _: None
+    """Why a node that has everything staged is not to be started now."""
     held: Callable[[], bool] = lambda: False
     """Whether a node that is untouched stays so, because nothing new is to be begun."""
 

@@ -9,16 +9,17 @@ import asyncio
 import logging
 from dataclasses import replace
 
-from flashers.api import Flasher, Role, RollbackKind, Seen
+from flashers.api import Flasher, Reason, Role, RollbackKind, Seen
 from gateway.attempt import advance
 from gateway.attempt.acts import Acts
 from gateway.attempt.decide import decide
-from gateway.attempt.exposure import Exposure
+from gateway.attempt.exposure import Exposure, Staged
 from gateway.attempt.guard import Guard, Interrupted
 from gateway.attempt.ledger import Ledger, Surroundings
 from gateway.attempt.looking import Images, Looker, trouble_of
 from gateway.attempt.session import HostSession
 from gateway.attempt.steps import (
+    Activate,
     Await,
     CheckHealth,
     Finish,
@@ -115,6 +116,8 @@ class Runner:
                 await self._pause(_LOOK_AGAIN_S)
             case Judge() | TurnBack():
                 await self._conclude(step, observation.seen)
+            case Activate(back=False, again=False) if why := self._around.may_not_start(self.record):
+                await self._leave_staged(why)
             case _:
                 await self._do(step, observation.seen)
 
@@ -127,6 +130,18 @@ class Runner:
         absent = self.session.absent(self.record, role)
         if absent is not None:
             raise absent
+
+    async def _leave_staged(self, why: Reason) -> None:
+        """It has everything, and waits for its time; it is looked at again when that has come.
+
+        Raises:
+            Staged: so it is.
+        """
+        before = self.record.phase
+        self._ledger.count_bytes()
+        self._ledger.record = advance.stage(self.record)
+        await self._ledger.save(told=self.record.phase is not before)
+        raise Staged(why.message)
 
     async def _conclude(self, step: Judge | TurnBack, seen: Seen) -> None:
         """Nothing is done to the node: what it means is all there is to write."""

@@ -190,6 +190,8 @@ class Record:
     model: str = ""
     """What the node called its model when the attempt was prepared."""
     touched: bool = False
+    staged: bool = False
+    """Everything is where it is started from, and starting it waits for its gate."""
     direction: Direction = Direction.FORWARD
     turned: Trouble | None = None
     """Why the attempt turned back."""

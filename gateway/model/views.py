@@ -59,6 +59,8 @@ EVENT_KINDS: dict[str, str] = {
     "rollout.paused": "Nothing new is begun, of a deployment or, without one, of everything; data: by, why, "
     "finishing (nodes).",
     "rollout.resumed": "A pause, or a stop, was ended; data: by, forgiven (nodes that count no longer).",
+    "rollout.activated": "Somebody said that the staged nodes of a deployment are to be started, those that "
+    "come later too; data: by, nodes (that were staged).",
     "release.held": "No node is begun with a release; data: release, by, why.",
     "release.unheld": "A hold was taken back; data: release, by.",
     "release.recalled": "A release is never used again; data: release, by, why, running (nodes), going_back "
@@ -111,8 +113,8 @@ EVENT_KINDS: dict[str, str] = {
     "left now; data: link, shared_with.",
     "adapter.power-cycled": "A Bluetooth adapter was switched off and on, since it heard nothing or hung; "
     "data: adapter, why, power_cycles (since the service began), nodes (behind it).",
-    "zigbee.permit": "Nodes may join a Zigbee network; data: network, seconds (0 ends it), through (address of "
-    "one router, or nothing for all), by.",
+    "zigbee.permit": "Nodes may join a Zigbee network; data: network, seconds (0 ends it), through (address "
+    "of one router, or nothing for all), by.",
     "zigbee.left": "A node was made to leave a Zigbee network; data: network, ieee, by.",
     "zigbee.restored": "A Zigbee network was written to a coordinator; data: network, backup, by.",
     "state.exported": "The state was exported; data: asked_by, sealed (`scrypt` or `x25519`), bytes, nodes, "

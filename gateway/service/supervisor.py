@@ -26,6 +26,7 @@ from gateway.service import media
 from gateway.service.equip import equip
 from gateway.service.links.leases import Lease
 from gateway.service.rescue.rescue import Rescue
+from gateway.service.rollout.staging import Staging
 from gateway.service.rollout.turns import Turns
 from gateway.service.site import Site
 from gateway.service.ways_back import KnownWays
@@ -93,6 +94,8 @@ class Supervisor:
         self.first_asked: Callable[[Record], Reason | None] = lambda _: None
         """Why an attempt waits for its node to be asked what it runs; only of those that could go on."""
         self.hearing: Hearing | None = None
+        self.staging = Staging(site, turns, lambda: self.drained())  # noqa: PLW0108 - it is given later
+        """When nodes that have their image are started."""
         self._ways = KnownWays(site.journal, site.inventory)
         self.rescue: Rescue | None = None
         """Who restarts nodes from outside, and cuts their power."""
@@ -132,6 +135,7 @@ class Supervisor:
             for entry in waiting
             if entry.policy.deadline_s is not None and not entry.record.touched
         ]
+        due += [left for entry in waiting if (left := self.staging.opens_in(entry.record)) is not None]
         return max(_SOON_S, min([patience, *due]))
 
     def add(self, record: Record, policy: DeploymentPolicy = _NO_POLICY) -> None:
@@ -307,8 +311,8 @@ class Supervisor:
             entry.gates = (step,)
         elif not entry.record.touched and (drained := self.drained()) is not None:
             entry.gates = (drained,)
-        elif (full := self._limit(entry)) is not None:
-            entry.gates = (full,)
+        elif (not_yet := self.staging.waits(entry.record) or self._limit(entry)) is not None:
+            entry.gates = (not_yet,)
         elif (stranger := self._site.identities.gate(entry.record.node)) is not None:
             entry.gates = (stranger,)
             await self._site.identities.look_at_place(entry.record.node)
@@ -382,10 +386,11 @@ class Supervisor:
 
     def _wait(self, entry: _Open, error: TenderError) -> None:
         """Expected trouble: it is tried again after a pause."""
-        log.warning("node=%s attempt=%d waits=%s", entry.record.node, entry.record.id, error.code)
+        level = logging.INFO if isinstance(error, exposure.Staged) else logging.WARNING
+        log.log(level, "node=%s attempt=%d waits=%s", entry.record.node, entry.record.id, error.code)
         entry.gates = (Reason(error.code, error.message, error.what_to_do),)
         # What is held has a gate that says why; it is shown at the next turn.
-        held = isinstance(error, exposure.Held)
+        held = isinstance(error, exposure.Held | exposure.Staged)
         entry.not_before = self._now() + (0.0 if held else _pause(error))
 
     def _put_aside(self, entry: _Open, error: Exception) -> None:
@@ -460,6 +465,7 @@ class Supervisor:
             hearing=self.hearing,
             restart=self.rescue.restart if self.rescue is not None else None,
             may_wait=True,
+            may_not_start=self.staging.gate,
             held=lambda: self.drained() is not None or self.turns.held(record) is not None,
         )
 

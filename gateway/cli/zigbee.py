@@ -36,8 +36,14 @@ def register(subparsers: Any) -> None:
     )
     permit.add_argument("network")
     permit.add_argument(
-        "--for", dest="seconds", type=duration, default=60.0, metavar="TIME", help="at most 254s; 0s ends it"
+        "--for",
+        dest="seconds",
+        type=duration,
+        default=60.0,
+        metavar="TIME",
+        help="at most 254s; 60s if left out",
     )
+    permit.add_argument("--end", action="store_true", help="let nobody join any more")
     permit.add_argument("--through", metavar="IEEE", help="only through this router")
     interview = add_command(
         verbs,
@@ -80,8 +86,13 @@ def _register_zcl(verbs: Any) -> None:
     zcl.add_argument("--to-client", action="store_true", help="from the cluster's server to its client")
     zcl.add_argument("--manufacturer", type=_number, metavar="CODE")
     zcl.add_argument(
-        "--within", type=duration, default=8.0, metavar="TIME", help="wait so long for an answer; 0s for none"
+        "--within",
+        type=duration,
+        default=8.0,
+        metavar="TIME",
+        help="wait so long for an answer; 8s if left out",
     )
+    zcl.add_argument("--no-answer", action="store_true", help="wait for none")
 
 
 def _register_backup(verbs: Any) -> None:
@@ -164,12 +175,13 @@ def _nodes(arguments: argparse.Namespace) -> int:
 
 
 def _permit(arguments: argparse.Namespace) -> int:
-    body = {"seconds": arguments.seconds, "through": arguments.through}
+    seconds = 0.0 if arguments.end else arguments.seconds
+    body = {"seconds": seconds, "through": arguments.through}
     view = client(arguments).post("zigbee", arguments.network, "permit", body=body)
     if arguments.json:
         print_json(view)
-    elif arguments.seconds:
-        print(f"Nodes may join {view['name']} for {arguments.seconds:g} s; bring them to look for a network.")
+    elif seconds:
+        print(f"Nodes may join {view['name']} for {seconds:g} s; bring them to look for a network.")
     else:
         print(f"Nobody can join {view['name']} any more.")
     return 0
@@ -211,7 +223,7 @@ def _zcl(arguments: argparse.Namespace) -> int:
         "general": arguments.general,
         "to_client": arguments.to_client,
         "manufacturer": arguments.manufacturer,
-        "answer_within": arguments.within or None,
+        "answer_within": None if arguments.no_answer else arguments.within,
     }
     answer = client(arguments).post("zigbee", arguments.network, "nodes", arguments.ieee, "zcl", body=body)
     if arguments.json:

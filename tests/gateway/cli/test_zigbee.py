@@ -68,7 +68,7 @@ async def test_nodes_join_only_while_they_may(
     assert "30 s" in said.out
     l3.appear()
     await running.until(lambda: l3.ieee in running.gateway.site.networks.made[HALL].nodes(), within=20)
-    said = await tender("zigbee", "permit", HALL, "--for", "0s")
+    said = await tender("zigbee", "permit", HALL, "--end")
     assert said.code == 0, said.err
     (network,) = (await tender("zigbee", "networks", "--json")).json
     assert network["joining_s"] == 0

@@ -130,20 +130,21 @@ class Face:
     async def _update(
         self, request: Request, known: Upgradable, under_way: list[AttemptView]
     ) -> dict[str, Any]:
-        watch = self._control.watch()
+        some = asyncio.Event()
+
+        async def watch() -> None:
+            async for _ in self._control.watch():
+                some.set()
+
+        watching = asyncio.create_task(watch())  # from before it begins, so that no end is missed
         try:
-            waiting = asyncio.ensure_future(anext(watch))  # from before it begins, so that no end is missed
             deployment = await self._deploy(request, known, under_way)
-            while True:
-                ended = await self._end_of(deployment, known.node)
-                if ended is not None:
-                    break
-                await waiting
-                waiting = asyncio.ensure_future(anext(watch))
-            waiting.cancel()
-            await asyncio.wait({waiting})
+            while (ended := await self._end_of(deployment, known.node)) is None:
+                await some.wait()
+                some.clear()
         finally:
-            await watch.aclose()  # type: ignore[attr-defined] # an async generator, as the contract's iterators are
+            watching.cancel()
+            await asyncio.wait({watching})
         if ended.outcome not in _GOOD:
             raise UpdateFailed(f"the update of {known.node} ended as {ended.outcome}: {ended.message}")
         after = await self._control.zigbee.upgradable(known.node)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from flashers.api import Role
-from gateway.attempt.radio import Waits, may_wait
+from gateway.attempt.radio import Waits
 from gateway.attempt.steps import Kind
 from gateway.model.outcomes import Direction
 from gateway.model.records import Record
@@ -67,14 +67,15 @@ def may_sleep(record: Record, role: Role) -> bool:
     """Whether the node may be waited for with nothing held, as long as it takes.
 
     What runs on it has to be firmware that was there before anything was started: an image that
-    is half in its second place, or not started yet, hurts nobody.
+    is half in its second place, or not started yet, hurts nobody, whether or not it could go back.
+    A sleepy node may also take its time on the way back; another one that is silent there is not well.
     """
-    if role is not Role.ASLEEP:
-        return may_wait(record)
     if not record.touched:
         return True
-    started = record.activations if record.direction is Direction.FORWARD else 0
-    started += record.starts.get(Kind.BACK_ACTIVATE.value, 0)
+    if record.direction is Direction.FORWARD:
+        started = record.activations
+    else:
+        started = record.starts.get(Kind.BACK_ACTIVATE.value, 0) + (role is not Role.ASLEEP)
     return record.rules.separate and not started
 
 

@@ -19,8 +19,8 @@ log = logging.getLogger("tender.zigbee")
 
 SAVE_S = 600.0
 """How far behind the journal may be: who was heard is no reason to write more often."""
-AWAKE_S = 10.0
-"""Seconds for which a sleepy node that was heard counts as being awake."""
+AWAKE_S = 5.0
+"""Seconds for which a sleepy node that was heard counts as being awake: they listen for a moment."""
 _AGAIN_FIRST_S, _AGAIN_LAST_S = 60.0, 3600.0
 """Pauses before a node that should always be there is asked again unheard: doubled, to the last."""
 

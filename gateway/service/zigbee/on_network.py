@@ -2,6 +2,7 @@
 
 from flashers.api import Reason, Role, Seen
 from gateway.attempt.session import HostSession
+from gateway.attempt.zigbee import NotHeard
 from gateway.model.records import Record
 from gateway.profiles.zigbee import ZigbeeTable
 from gateway.service.site import Site
@@ -23,10 +24,15 @@ async def admit(site: Site, session: HostSession, record: Record) -> None:
     Raises:
         TenderError: it waits.
     """
-    if record.touched or _spec(site, record.node) is None:
+    spec = _spec(site, record.node)
+    if record.touched or spec is None:
         return
     try:
         await gates.admit(session, _table(site, record.node), record.node)
+    except NotHeard:
+        site.zigbee.hearing.missed(place_of(spec))
+        await session.close()
+        raise
     except BaseException:
         await session.close()
         raise

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 SEEN_EVERY = 30.0
 """Seconds between two notes of "last seen" in zigpy's database, for nodes that send blocks of requests."""
+CLOSING = 5.0
+"""Seconds for a radio library to close its port; one that hangs must not hang the gateway."""
 STRANGER_EVERY = 30.0
 """Seconds between two searches for an unknown sender: each is a broadcast through the whole network."""
 _NO_ZCL = frozenset({0x0000, 0xA1E0})
@@ -100,6 +102,14 @@ class Application(Base):
             raise
         finally:
             self.transactions.give_back(number, confirmed=confirmed)
+
+    async def disconnect(self) -> None:
+        """Close the port; one that cannot be closed is left."""
+        try:
+            async with asyncio.timeout(CLOSING):
+                await super().disconnect()  # type: ignore[safe-super,no-untyped-call]
+        except TimeoutError:
+            log.info("the coordinator's port did not close within %g s", CLOSING)
 
     def connection_lost(self, exc: Exception) -> None:
         """The port was closed, or the coordinator does not answer its watchdog."""

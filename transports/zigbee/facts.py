@@ -21,7 +21,8 @@ def facts_of(device: ZigbeeDevice, heard: float | None) -> NodeFacts:
         manufacturer_code=None if device.manufacturer_id is None else int(device.manufacturer_id),
         manufacturer=device.manufacturer,
         model=device.model,
-        interviewed=device.is_initialized,
+        # zigpy counts a node as initialized before it has asked for its model.
+        interviewed=device.is_initialized and device.original_signature is not None,
         servers={each.endpoint_id: tuple(int(cluster) for cluster in each.in_clusters) for each in endpoints},
         clients={
             each.endpoint_id: tuple(int(cluster) for cluster in each.out_clusters) for each in endpoints

@@ -24,8 +24,6 @@ from transports.zigbee.radios import configuration, controller
 
 log = logging.getLogger(__name__)
 
-CLOSING = 8.0
-"""Seconds for a radio library to close its port; one that hangs must not hang the gateway."""
 STARTING = 180.0
 """Seconds for a coordinator to come up; forming a network scans the channels first."""
 DATABASE = "zigbee.db"
@@ -50,15 +48,23 @@ async def loaded(settings: NetworkSettings, folder: Path) -> Application:
     kind: Any = application_of(controller(settings.radio))
     await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
     database = folder / DATABASE
+    opening: asyncio.Task[Application] = asyncio.ensure_future(
+        kind.new(configuration(settings, database), start_radio=False)
+    )
     try:
-        app: Application = await kind.new(configuration(settings, database), start_radio=False)
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # A database that is half open has nobody who would close it.
+        await asyncio.wait({opening})
+        if not opening.cancelled() and opening.exception() is None:
+            await closed(opening.result())
+        raise
     except (sqlite3.Error, OSError, zigpy.exceptions.CorruptDatabase) as error:
         raise NetworkTrouble(
             f"the network's database {database} cannot be read: {error}",
             remedy=f"Move {database} away: the coordinator's network is taken up again, "
             "and nodes are found as they speak.",
         ) from error
-    return app
 
 
 async def come_up(app: Application, name: str, settings: NetworkSettings) -> Found:
@@ -122,10 +128,18 @@ async def restored(settings: NetworkSettings, folder: Path, content: dict[str, A
 
 
 async def closed(app: Application) -> None:
-    """Close the radio and the database; never raises."""
+    """Close the radio and the database; it is done also where the caller is cancelled meanwhile."""
+    closing = asyncio.ensure_future(_close(app))
     try:
-        async with asyncio.timeout(CLOSING):
-            await app.shutdown()
+        await asyncio.shield(closing)
+    except asyncio.CancelledError:
+        await asyncio.wait({closing})
+        raise
+
+
+async def _close(app: Application) -> None:
+    try:
+        await app.shutdown()
     except Exception as error:  # noqa: BLE001 - a port that cannot be closed is closed by being left
         log.info("closing: %r", error)
 

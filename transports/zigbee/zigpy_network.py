@@ -306,6 +306,7 @@ class ZigpyNetwork:
             log.warning("network=%s no backup was made: %s", self._name, error)
         else:
             log.info("network=%s backup=%s", self._name, path.name)
+            self._tell()
 
     async def _let_go(self) -> None:
         life, self._life = self._life, None

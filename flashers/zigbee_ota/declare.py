@@ -20,9 +20,10 @@ FORMAT = "zigbee-ota"
 
 def declare(params: OtaParams) -> Declaration:
     """The abilities of nodes with these parameters."""
-    # A host that is not us starts an image with its last byte, and nothing makes it wait; what lies
-    # in the node until then hurts nobody, so nothing is exposed all the same.
+    # A host that is not us starts an image with its last byte, and nothing makes it wait, as some nodes
+    # do by themselves; what lies in the node until then hurts nobody, so nothing is exposed all the same.
     ours = params.owner is Owner.TENDER
+    waits = ours and params.stages
     return Declaration(
         media=frozenset({Medium.ZIGBEE}),
         components=frozenset({ComponentKind.FIRMWARE}),
@@ -33,7 +34,7 @@ def declare(params: OtaParams) -> Declaration:
         # It asks by offset, so whoever answers may be another life of the gateway.  Many nodes go on
         # after a loss of their power as well; none has to.
         resume=Resume.SURVIVES_LINK,
-        activation=Activation.SEPARATE if ours else Activation.WITH_LAST_BYTE,
+        activation=Activation.SEPARATE if waits else Activation.WITH_LAST_BYTE,
         initiative=Initiative.PULL if ours else Initiative.PUSH,
         probe_cost=ProbeCost.NONE,
         exposure=Exposure.NONE,

@@ -85,8 +85,6 @@ class OtaParams(Params):
     """From the last byte until the node has checked its image and says so: it takes minutes on some."""
     boot_deadline: Seconds = 300.0
     """From the word to start the image until the node must have been heard again."""
-    awake: Seconds = 8.0
-    """How long after it was heard a sleepy node can be asked something."""
     check_in: Seconds = 3600.0
     """How often a sleepy node is heard of at the latest; it is missed after three times that."""
 

@@ -23,7 +23,7 @@ def ieee(number: int) -> str:
 
 
 class Lamp:
-    """Answers reads of its Basic cluster, and keeps what it hears."""
+    """Answers reads of attributes, of which Basic has some, and keeps what it hears."""
 
     def __init__(self, number: int = 1, *, sleepy: bool = False, router: bool = False) -> None:
         endpoint = EndpointDescription(1, 0x0100, (BASIC, 0x0003), (OTA,))
@@ -38,13 +38,14 @@ class Lamp:
 
     def received(self, frame: Zcl) -> None:
         self.heard.append(frame)
-        if frame.general and frame.command == 0x00 and frame.cluster == BASIC:
+        if frame.general and frame.command == 0x00:
             records = b""
             for (attribute,) in struct.iter_unpack("<H", frame.payload):
-                text = TEXTS.get(attribute, "").encode()
+                text = TEXTS.get(attribute, "").encode() if frame.cluster == BASIC else b""
                 found = b"\0\x42" + bytes((len(text),)) + text if text else b"\x86"
                 records += struct.pack("<H", attribute) + found
-            self.radio.send(Zcl(BASIC, 0x01, records, tsn=frame.tsn, general=True, to_client=True))
+            back = not frame.to_client
+            self.radio.send(Zcl(frame.cluster, 0x01, records, tsn=frame.tsn, general=True, to_client=back))
 
     def say(self, payload: bytes, *, acknowledged: bool = True, tsn: int = 1) -> None:
         self.radio.send(Zcl(OTA, BLOCK_REQUEST, payload, tsn=tsn), acknowledged=acknowledged)

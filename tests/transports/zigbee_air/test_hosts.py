@@ -208,7 +208,7 @@ async def test_each_data_request_is_confirmed_with_how_it_ended(tmp_path: Path) 
             assert await send(app, nodes[0].nwk, BLOCK, FREE + 7) == "MAC_NO_ACK"
             assert await send(app, nodes[1].nwk, BLOCK, FREE + 8) == "SUCCESS"
             assert await send(app, nodes[1].nwk, BLOCK, FREE + 9, acknowledged=True) == "APS_NO_ACK"
-    blocks = [[frame for frame in lamp.heard if not frame.general] for lamp in (near, far, asleep)]
+    blocks = [[frame for frame in lamp.heard if frame.command == 5] for lamp in (near, far, asleep)]
     assert [len(heard) for heard in blocks] == [1, 1, 0]
 
 

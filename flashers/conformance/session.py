@@ -6,15 +6,19 @@ case to look at.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 from flashers.api import Calling, Identity, ResetKind, Role
 from transports.console import Console as Lines
-from transports.errors import BadLink, LinesUnsupported, LinkError
+from transports.errors import BadLink, LinesUnsupported, LinkError, LinkLost
 from transports.gatt import GattLink
 from transports.links import ByteLink, Medium
 from transports.tap import TappedLink
-from transports.zcl import ZigbeeLink
+from transports.zcl import AttributeValue, NodeFacts, Zcl, ZigbeeLink
+from transports.zigbee.errors import CoordinatorLost
+
+T = TypeVar("T")
 
 PULSE = 0.05
 """Seconds for which a modem line is dropped."""
@@ -62,7 +66,7 @@ class BenchSession:
         self._gatt: GattLink | None = None
         self._role = Role.APP
         self._zigbee = zigbee
-        self._zcl: ZigbeeLink | None = None
+        self._zcl: LosableZigbee | None = None
         self.words = words if words is not None else {}
         self.waits: list[tuple[str, float]] = []
 
@@ -101,9 +105,11 @@ class BenchSession:
         """As in the contract."""
         if self._zigbee is None:
             raise BadLink(f"{self.node} is on no Zigbee network")
+        if self._zcl is not None and self._zcl.lost:
+            await self._hang_up()
         if self._zcl is None:
             self.opens += 1
-            self._zcl = self._zigbee()
+            self._zcl = LosableZigbee(self._zigbee())
         return self._zcl
 
     async def remember(self, name: str, value: str | None) -> None:
@@ -196,6 +202,68 @@ class BenchSession:
     def note(self, text: str) -> None:
         """As in the contract."""
         self.notes.append(text)
+
+
+class LosableZigbee:
+    """A node of a network, and whether its coordinator was lost since: then it is asked for anew."""
+
+    def __init__(self, link: ZigbeeLink) -> None:
+        self._link = link
+        self.lost = False
+
+    @property
+    def facts(self) -> NodeFacts:
+        """As in the contract."""
+        return self._link.facts
+
+    async def ask(self, frame: Zcl, *, within: float) -> Zcl:
+        """As in the contract."""
+        return await self._watched(self._link.ask(frame, within=within))
+
+    async def send(self, frame: Zcl, *, acknowledged: bool) -> float:
+        """As in the contract."""
+        return await self._watched(self._link.send(frame, acknowledged=acknowledged))
+
+    async def read(
+        self,
+        cluster: int,
+        attributes: Sequence[int],
+        *,
+        endpoint: int,
+        client: bool = False,
+        manufacturer: int | None = None,
+        within: float,
+    ) -> Mapping[int, AttributeValue]:
+        """As in the contract."""
+        return await self._watched(
+            self._link.read(
+                cluster,
+                attributes,
+                endpoint=endpoint,
+                client=client,
+                manufacturer=manufacturer,
+                within=within,
+            )
+        )
+
+    def listen(self, cluster: int) -> None:
+        """As in the contract."""
+        self._link.listen(cluster)
+
+    async def heard(self) -> Zcl:
+        """As in the contract."""
+        return await self._watched(self._link.heard())
+
+    async def aclose(self) -> None:
+        """As in the contract."""
+        await self._link.aclose()
+
+    async def _watched(self, work: Awaitable[T]) -> T:
+        try:
+            return await work
+        except (LinkLost, CoordinatorLost):
+            self.lost = True
+            raise
 
 
 class BenchConsole:

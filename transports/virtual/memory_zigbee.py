@@ -182,6 +182,11 @@ class MemoryNetwork:
         self.mesh.here = True
         self._tell()
 
+    @property
+    def answering(self) -> "frozenset[asyncio.Task[None]]":
+        """Answers of the stand-in that are under way."""
+        return frozenset(self._tasks)
+
     # Inside
 
     def facts(self, node: MemoryNode) -> NodeFacts:

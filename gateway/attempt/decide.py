@@ -101,7 +101,8 @@ def _unreachable(record: Record, observed: Observation) -> Step:
         if asleep or observed.silent_for < record.rules.patience:
             return Await()
         return Finish(Outcome.NOT_REACHED, why)
-    if asleep or observed.silent_for < record.rules.boot_deadline:
+    started = record.activations or record.starts.get(Kind.BACK_ACTIVATE.value)
+    if (asleep and not started) or observed.silent_for < record.rules.boot_deadline:
         return Await()
     if record.rules.restartable and record.resets < record.rules.bounds.resets:
         return Restart()

@@ -103,7 +103,7 @@ class Looker:
 
     def _silence(self, seen: Seen) -> float:
         """For how long it has been silent, in seconds of this process."""
-        if seen.role is not Role.SILENT:
+        if seen.role not in (Role.SILENT, Role.ASLEEP):
             self._silent_since = None
             return 0.0
         now = asyncio.get_running_loop().time()

@@ -62,31 +62,40 @@ class ZigbeeWay(Protocol):
         """The node was asked in vain: it is not there until it is heard; in words, when that was last."""
         ...
 
+    def overdue(self) -> bool:
+        """Whether a sleepy node was not heard for so long that something is wrong."""
+        ...
 
-def may_sleep(record: Record, role: Role) -> bool:
-    """Whether the node may be waited for with nothing held, as long as it takes.
+
+def may_wait(record: Record) -> bool:
+    """Whether a node that does not answer may be waited for with nothing held, as long as it takes.
 
     What runs on it has to be firmware that was there before anything was started: an image that
     is half in its second place, or not started yet, hurts nobody, whether or not it could go back.
-    A sleepy node may also take its time on the way back; another one that is silent there is not well.
     """
-    if not record.touched:
-        return True
+    forward = record.direction is Direction.FORWARD
+    return not record.touched or (record.rules.separate and forward and not record.activations)
+
+
+def started(record: Record) -> bool:
+    """Whether something was started on it that nobody has seen run."""
     if record.direction is Direction.FORWARD:
-        started = record.activations
-    else:
-        started = record.starts.get(Kind.BACK_ACTIVATE.value, 0) + (role is not Role.ASLEEP)
-    return record.rules.separate and not started
+        return record.activations > 0
+    return record.starts.get(Kind.BACK_ACTIVATE.value, 0) > 0
 
 
 def absent(way: ZigbeeWay, record: Record, role: Role, *, unheard: bool) -> NotHeard | NetworkAway | None:
-    """Why a node that showed nothing is waited for with nothing held; None if that means something."""
-    ends = record.cancel is not None and not record.touched
-    if ends:
+    """Why a node that showed nothing is waited for with nothing held; None if that means something.
+
+    One that sleeps is heard again, whatever was done to it, so its silence means something only
+    once that was to be expected.
+    """
+    if record.cancel is not None and not record.touched:
         return None
     if why := way.away():
         return NetworkAway(why)
-    if (unheard or role is Role.ASLEEP) and may_sleep(record, role):
+    sleeps = role is Role.ASLEEP and not (started(record) and way.overdue())
+    if sleeps or (role is Role.SILENT and unheard and may_wait(record)):
         return NotHeard(f"{record.node} {way.missed()}")
     return None
 

@@ -12,6 +12,8 @@ class ZigbeeTable(BaseModel):
 
     wake: str = Field(default=_WAKE, min_length=1, max_length=120)
     """How a person wakes a sleepy node, a sentence without its full stop: ``Open and close the window``."""
+    missing_after: float = Field(default=10_800.0, gt=0)
+    """Seconds without a word after which a sleepy node that was started has not come back."""
     min_battery_percent: int | None = Field(default=None, ge=1, le=100)
     """Nothing is begun while its battery has less, in percent, as the node says (Power Configuration)."""
     min_battery_volts: float | None = Field(default=None, gt=0, le=25)

@@ -95,8 +95,11 @@ class Site:
 
     def network(self, node: str) -> ZigbeeWay | None:
         """The way to a node of a Zigbee network; None for every other."""
-        spec = self.nodes[node].spec
-        return self.zigbee.way(spec) if spec.medium is Medium.ZIGBEE else None
+        table = self.nodes[node]
+        if table.spec.medium is not Medium.ZIGBEE:
+            return None
+        zigbee = self.node_types.get(table.profile).profile.zigbee
+        return self.zigbee.way(table.spec, zigbee.missing_after)
 
     def channel(self, node: str) -> str:
         """What a lease of this node's link is for: one port has one, by whatever names it is configured."""

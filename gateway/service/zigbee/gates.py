@@ -5,9 +5,9 @@ sleeps for hours.  One that should always be there is asked, and after it was as
 for being heard as well, or for the next try.
 """
 
-from flashers.api import Reason, Role
+from flashers.api import Reason
 from gateway.attempt.session import HostSession
-from gateway.attempt.zigbee import NotHeard, may_sleep
+from gateway.attempt.zigbee import NotHeard, may_wait, started
 from gateway.model.records import Record
 from gateway.profiles.zigbee import ZigbeeTable
 from gateway.service.adapters.errors import BatteryLow, BatteryUnread
@@ -42,7 +42,14 @@ def _gate(reach: ZigbeeReach, spec: LinkSpec, table: ZigbeeTable, record: Record
     if facts is None:
         text = f"{record.node} is no node of the network {spec.target}."
         return Reason(NotJoined.code, text, f"Let it join: `tender zigbee permit {spec.target}`.")
-    return unheard(reach, place, facts, table, record.node) if may_sleep(record, Role.ASLEEP) else None
+    if not facts.sleepy and not may_wait(record):
+        return None
+    reason = unheard(reach, place, facts, table, record.node)
+    if reason is not None and started(record):
+        # Where it sleeps it speaks up in time, and where it hangs somebody has to go and see.
+        reach.hearing.expect(place)
+        return None if reach.hearing.overdue(place, table.missing_after) else reason
+    return reason
 
 
 def unheard(reach: ZigbeeReach, place: str, facts: NodeFacts, table: ZigbeeTable, node: str) -> Reason | None:

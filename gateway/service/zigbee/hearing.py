@@ -45,6 +45,8 @@ class _Node:
     missed_at: float | None = None
     """Loop time at which it was asked in vain, if it was not heard since."""
     misses: int = 0
+    expected_at: float | None = None
+    """Loop time since which it is waited for, if it was not heard since."""
 
 
 class Hearing:
@@ -64,7 +66,7 @@ class Hearing:
     def sign(self, place: str) -> None:
         """A sign of life."""
         node = self._nodes.setdefault(place, _Node())
-        node.at, node.missed_at, node.misses = self._now(), None, 0
+        node.at, node.missed_at, node.misses, node.expected_at = self._now(), None, 0, None
         self._unsaved.add(place)
 
     def missed(self, place: str) -> None:
@@ -72,6 +74,17 @@ class Hearing:
         node = self._nodes.setdefault(place, _Node())
         node.missed_at = self._now()
         node.misses += 1
+        self.expect(place)
+
+    def expect(self, place: str) -> None:
+        """From now on it is waited for."""
+        node = self._nodes.setdefault(place, _Node())
+        node.expected_at = node.expected_at if node.expected_at is not None else self._now()
+
+    def overdue(self, place: str, after: float) -> bool:
+        """Whether it is waited for since so many seconds, in this life."""
+        since = self._nodes.get(place, _NOBODY).expected_at
+        return since is not None and self._now() - since > after
 
     def awake(self, place: str) -> bool:
         """Whether a sleepy node can be asked something now."""

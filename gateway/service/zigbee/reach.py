@@ -102,11 +102,11 @@ class ZigbeeReach:
 
     # Their nodes
 
-    def way(self, spec: LinkSpec) -> "Way":
+    def way(self, spec: LinkSpec, missing_after: float) -> "Way":
         """The way to one node.  Raises BadLink: the link has no address."""
         if spec.address is None:
             raise BadLink(f"{spec} names no node", remedy=f"Write {spec}#00:12:4b:00:1c:aa:bb:cc.")
-        return Way(self, spec)
+        return Way(self, spec, missing_after)
 
     def facts(self, spec: LinkSpec) -> NodeFacts | None:
         """What its network knows of a node; None if it is none of it, or not made."""
@@ -193,8 +193,9 @@ class ZigbeeReach:
 class Way:
     """The way to one node; implements :class:`gateway.attempt.zigbee.ZigbeeWay`."""
 
-    def __init__(self, reach: ZigbeeReach, spec: LinkSpec) -> None:
+    def __init__(self, reach: ZigbeeReach, spec: LinkSpec, missing_after: float) -> None:
         self._reach = reach
+        self._missing_after = missing_after
         self._network = spec.target
         self._ieee = ieee_address(spec.address or "")
         self.place = place_of(spec)
@@ -223,6 +224,10 @@ class Way:
         """As in the contract."""
         self._reach.hearing.missed(self.place)
         return f"does not answer, and {self._reach.hearing.words(self.place)}"
+
+    def overdue(self) -> bool:
+        """As in the contract."""
+        return self._reach.hearing.overdue(self.place, self._missing_after)
 
 
 def place_of(spec: LinkSpec) -> str:

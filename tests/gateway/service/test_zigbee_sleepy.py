@@ -156,3 +156,37 @@ async def test_places_are_for_those_that_are_awake(bench: ZigbeeBench) -> None:
         await running.deploy(no_rollback="allow")
         await running.until(lambda: running.told("attempt.done"), within=600.0)
         assert running_versions(bench)["l1"] == NEW
+
+
+@on_zigbee
+async def test_one_that_was_started_as_the_gateway_died_is_proved_when_it_is_heard_and_never_wounded(
+    bench: ZigbeeBench,
+) -> None:
+    node = bench.on_network("d1", DOOR, options=every(7200.0))
+    async with bench.gateway(killed=True) as running:
+        await ready(bench, running, Piece(DOOR))
+        await running.deploy(no_rollback="allow")
+        await running.until(lambda: node.counts.updates, within=DAY)
+    await bench.quiet()
+    async with bench.gateway() as running:
+        await running.until(lambda: running.waits_for("d1") == ["zigbee-not-heard"], within=300.0)
+        assert not running.gateway.site.leases.held
+        assert outcomes(await running.ended(within=DAY)) == ["succeeded"]
+        assert running_versions(bench)["d1"] == NEW
+
+
+@on_zigbee
+async def test_one_that_does_not_come_back_is_wounded_in_time_and_recovered_when_it_speaks(
+    bench: ZigbeeBench,
+) -> None:
+    bench.profile(DOOR, zigbee="missing_after = 7200.0")
+    bench.on_network("d1", DOOR, options={**every(1800.0), "mute-after-boot": f"{2 * DAY:g}"})
+    async with bench.gateway() as running:
+        await ready(bench, running, Piece(DOOR))
+        await running.deploy(no_rollback="allow")
+        await running.until(lambda: running.told("attempt.done"), within=DAY)
+        assert outcomes(await running.records()) == ["wounded"]
+        await asyncio.sleep(DAY)
+        assert not running.told("rescue.step")
+        await running.until(lambda: len(running.told("attempt.done")) == 2, within=3 * DAY)
+        assert outcomes(await running.records()) == ["wounded", "succeeded"]

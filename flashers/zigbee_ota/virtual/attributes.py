@@ -6,6 +6,7 @@ from flashers.sim import Behaviour
 from flashers.zigbee_ota.build import file_version
 from flashers.zigbee_ota.codec import general
 from flashers.zigbee_ota.codec.words import (
+    ANY,
     BASIC,
     IDENTIFY,
     OTA,
@@ -122,7 +123,7 @@ def _upgrade(node: Speaking) -> dict[int, Told]:
         OtaAttribute.DOWNLOADED_FILE_VERSION: Told(general.U32, lambda: node.client.downloaded),
         OtaAttribute.IMAGE_UPGRADE_STATUS: Told(general.ENUM8, lambda: int(node.client.status)),
         OtaAttribute.MANUFACTURER_ID: Told(general.U16, lambda: node.own.manufacturer),
-        OtaAttribute.IMAGE_TYPE_ID: Told(general.U16, lambda: node.own.image_type),
+        OtaAttribute.IMAGE_TYPE_ID: Told(general.U16, lambda: _image_type(node)),
         OtaAttribute.MINIMUM_BLOCK_PERIOD: Told(general.U16, lambda: node.client.period),
     }
 
@@ -130,6 +131,12 @@ def _upgrade(node: Speaking) -> dict[int, Told]:
 def _offset(node: Speaking) -> int:
     """FileOffset; all ones while there is no file (11.10.2)."""
     return node.store.offset if node.store.download is not None else 0xFFFFFFFF
+
+
+def _image_type(node: Speaking) -> int:
+    """ImageTypeID; on many nodes it is only told while a file is being fetched."""
+    hidden = node.options.hides_type and node.store.download is None
+    return ANY if hidden else node.own.image_type
 
 
 def _told(node: Speaking) -> int:

@@ -109,6 +109,8 @@ class OtaClient:
         board, own = self._board, self._board.own
         if board.options.ignores_notify or self.fetching.attentive:
             return
+        if board.options.single_minded and self.status is not UpgradeStatus.NORMAL:
+            return
         if said.manufacturer not in (None, ANY, own.manufacturer):
             return
         if said.image_type not in (None, ANY, own.image_type):
@@ -159,6 +161,9 @@ class OtaClient:
         board.timers.stop("query")
         file = said.file if said.status == Status.SUCCESS else None
         if file is None or not self._wants(file):
+            if file is not None and board.options.says_no:
+                board.counts.refused += 1
+                board.ask(UpgradeEndRequest(Status.INVALID_IMAGE, file))
             self._nothing_offered()
             return
         if said.size > min(board.store.room, board.options.room or board.store.room):
@@ -181,7 +186,9 @@ class OtaClient:
         board, own = self._board, self._board.own
         if (file.manufacturer, file.image_type) != (own.manufacturer, own.image_type):
             return False
-        return file.version > board.version or not board.options.no_downgrade
+        if board.options.no_downgrade:
+            return file.version > board.version
+        return file.version != board.version  # what runs is not fetched again
 
     # The end of a download
 
@@ -189,6 +196,10 @@ class OtaClient:
         """Nobody answers any more, or the server ended it."""
         board = self._board
         board.counts.gave_up += 1
+        download = board.store.download
+        if board.options.aborts and not discard and download is not None:
+            board.ask(UpgradeEndRequest(Status.ABORT, download[0]))
+            discard = True
         if discard:
             board.store.discard()
             self.status = UpgradeStatus.NORMAL

@@ -128,11 +128,24 @@ class NodeOptions(BaseModel):
     no_downgrade: bool = Field(
         default=False, description="it takes nothing advertised that is not higher than what it runs"
     )
+    says_no: bool = Field(
+        default=False,
+        description="of an offer that it does not take it says so (INVALID_IMAGE); else it is silent",
+    )
     no_old_header: bool = Field(
         default=False, description="it refuses a file whose own version is not higher than what it runs"
     )
     strict_version: bool = Field(
         default=False, description="it refuses a file whose own version is not the advertised one"
+    )
+    single_minded: bool = Field(
+        default=False, description="while it has or fetches an image it ignores that there is another"
+    )
+    aborts: bool = Field(
+        default=False, description="when it gives up it says so (ABORT), and forgets what it had"
+    )
+    hides_type: bool = Field(
+        default=False, description="ImageTypeID is 0xffff while it fetches nothing, as on many nodes"
     )
     ignores_notify: bool = Field(default=False, description="it does not ask when it is notified")
     beyond_end: bool = Field(default=False, description="it also asks for what is beyond the end")

@@ -398,6 +398,56 @@ def test_an_older_file_is_taken_under_a_higher_number_unless_the_node_looks_at_i
     told(takes, no_downgrade="", reports_version="advertised")
 
 
+def test_what_runs_is_not_fetched_again_and_a_node_may_say_what_it_does_not_take() -> None:
+    async def story(node: VirtualZigbeeNode, network: MemoryNetwork) -> None:
+        server = Server(network, file(OLD))
+        await server.notify()
+        await asyncio.sleep(30)
+        assert server.asked(ImageBlockRequest) == []
+        ends = server.asked(UpgradeEndRequest)
+        assert len(ends) == (1 if node.options.says_no else 0)
+
+    told(story)
+    told(story, says_no="")
+
+
+def test_a_node_that_gives_up_may_say_so_and_forget_what_it_had() -> None:
+    async def story(node: VirtualZigbeeNode, network: MemoryNetwork) -> None:
+        server = Server(network, file(), interfere=lambda request: node.counts.taken < 20)
+        await server.notify()
+        await until(lambda: bool(server.asked(UpgradeEndRequest)))
+        (end,) = server.asked(UpgradeEndRequest)
+        assert isinstance(end, UpgradeEndRequest)
+        assert end.status == Status.ABORT
+        assert node.client.status == UpgradeStatus.NORMAL
+        assert await server.attribute(OtaAttribute.FILE_OFFSET) == 0xFFFFFFFF
+
+    told(story, aborts="", retries="3")
+
+
+def test_a_newer_file_takes_the_place_of_one_that_waits_unless_the_node_is_single_minded() -> None:
+    newest = file(SimApp("3.0.0"))
+
+    async def story(node: VirtualZigbeeNode, network: MemoryNetwork) -> None:
+        first = await staged(node, network)
+        await first.aclose()
+        second = Server(network, newest)
+        await second.notify()
+        await asyncio.sleep(30)
+        expected = FORWARD if node.options.single_minded else 0x03000000
+        assert await second.attribute(OtaAttribute.DOWNLOADED_FILE_VERSION) == expected
+        assert node.client.status == UpgradeStatus.WAITING
+        assert await second.attribute(OtaAttribute.IMAGE_TYPE_ID) == 1
+        await second.say_start()
+        await until(lambda: node.counts.updates == 1 and node.where is Where.APP)
+        await asyncio.sleep(2)
+        assert node.true_version == expected
+        assert await second.attribute(OtaAttribute.IMAGE_TYPE_ID) == 0xFFFF
+
+    told(story, hides_type="")
+    told(story, hides_type="", single_minded="")
+
+
 # Starts
 
 

@@ -15,6 +15,7 @@ import zigpy.exceptions
 from zigpy.backups import NetworkBackup
 
 from transports.errors import TenderError
+from transports.zigbee import restarts
 from transports.zigbee.air import Air
 from transports.zigbee.application import Application, application_of
 from transports.zigbee.errors import CoordinatorLost, NetworkTrouble
@@ -85,6 +86,7 @@ async def come_up(app: Application, name: str, settings: NetworkSettings) -> Fou
                 elif found is Found.ADOPT:
                     log.info("network=%s is the one that its coordinator holds", name)
                 await app.initialize(auto_form=False)
+                restarts.watch(app)
             except TimeoutError as error:
                 raise CoordinatorLost(
                     f"the coordinator at {settings.path} stopped answering as it started"

@@ -281,23 +281,28 @@ class ZigpyNetwork:
         return life
 
     async def _live(self, life: Life) -> None:
-        """Until the coordinator is lost; a backup is made where there is none, and as things change."""
+        """Until the coordinator is lost."""
+        backups = asyncio.get_running_loop().create_task(self._keep_backups(life))
+        try:
+            await life.app.lost.wait()
+        finally:
+            backups.cancel()
+            await asyncio.wait({backups})
+
+    async def _keep_backups(self, life: Life) -> None:
+        """One at once where there is none, then one a day, and one some time after something has changed."""
         if life.found is not Found.RESUME or not await asyncio.to_thread(self._backups.list):
             await self._back_up()
         self._backup_due.clear()
-        lost = asyncio.ensure_future(life.app.lost.wait())
-        try:
-            while not lost.done():
-                due = asyncio.ensure_future(self._backup_due.wait())
-                await asyncio.wait({lost, due}, timeout=DAY, return_when=asyncio.FIRST_COMPLETED)
-                due.cancel()
-                if not lost.done():
-                    await asyncio.wait({lost}, timeout=self._patience.backup)
-                    self._backup_due.clear()
-                if not lost.done():
-                    await self._back_up()
-        finally:
-            lost.cancel()
+        while True:
+            try:
+                async with asyncio.timeout(DAY):
+                    await self._backup_due.wait()
+            except TimeoutError:
+                pass
+            await asyncio.sleep(self._patience.backup)
+            self._backup_due.clear()
+            await self._back_up()
 
     async def _back_up(self) -> None:
         try:

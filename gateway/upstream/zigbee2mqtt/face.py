@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from gateway.model.outcomes import Outcome, Phase
 from gateway.model.views import AttemptView
 from gateway.model.zigbee import Upgradable
 from gateway.upstream.zigbee2mqtt.messages import Request, Update, UpdateState, Verb
+from transports.errors import TenderError
 
 _GOOD = (Outcome.SUCCEEDED, Outcome.ALREADY_THERE)
 _MOVES = frozenset({Phase.PREPARING, Phase.TRANSFERRING, Phase.ACTIVATING, Phase.PROVING, Phase.SOAKING})
@@ -78,6 +80,10 @@ class Face:
         """
         known = await self._control.zigbee.upgradable(request.id, downgrade=request.downgrade)
         under_way = await self._open(known.node)
+        if not under_way and (request.verb is Verb.CHECK or known.installed is None):
+            with suppress(TenderError):  # one that sleeps is as it was last heard to be
+                await self._control.probe(known.node, allow_restart=False)
+            known = await self._control.zigbee.upgradable(request.id, downgrade=request.downgrade)
         match request.verb:
             case Verb.CHECK:
                 found = known.next

@@ -6,28 +6,28 @@ from flashers.api import BadImage
 class NotOta(BadImage):
     """The file holds no OTA header, or is given with another format."""
 
-    code = "wrong-format"
+    code = "not-ota"
     remedy = "Give the vendor's OTA file (.ota, .zigbee, .sbl-ota, …) with the format zigbee-ota."
 
 
 class OtaTruncated(BadImage):
     """The file ends before the end that its header names."""
 
-    code = "image-truncated"
+    code = "ota-truncated"
     remedy = "The file was cut off on its way here: download or copy it again."
 
 
 class OtaMalformed(BadImage):
     """The header contradicts itself."""
 
-    code = "image-malformed"
+    code = "ota-malformed"
     remedy = "Take the file from its vendor again; a node would refuse this one after hours of transfer."
 
 
 class OtaEmpty(BadImage):
     """The file holds a header and no firmware."""
 
-    code = "image-empty"
+    code = "ota-empty"
     remedy = "Take the file from its vendor again."
 
 
@@ -55,5 +55,5 @@ class OtherHardware(BadImage):
 class NotFirmware(BadImage):
     """The file is no firmware, but credentials, a configuration or a log."""
 
-    code = "wrong-kind"
+    code = "ota-not-firmware"
     remedy = "Only firmware is brought to nodes; its image type is below 0xffc0."

@@ -5,7 +5,6 @@ what it runs.  Nothing else counts as success, and no status does.
 """
 
 import asyncio
-import re
 
 from flashers.api import (
     Activate,
@@ -30,7 +29,7 @@ from flashers.api import (
     Slot,
     Transfer,
 )
-from flashers.zigbee_ota import preflight, probing
+from flashers.zigbee_ota import asking, preflight, probing
 from flashers.zigbee_ota.codec import File
 from flashers.zigbee_ota.codec.words import IDENTIFY, version_text
 from flashers.zigbee_ota.params import OtaParams
@@ -40,17 +39,13 @@ from flashers.zigbee_ota.server.errors import ActivationIgnored, ImageInvalid, O
 from flashers.zigbee_ota.server.offer import Offer, header_of
 from flashers.zigbee_ota.server.serving import Ended, Server
 from flashers.zigbee_ota.server.starting import Started, Starter
-from transports.zcl import Zcl, ZigbeeLink
+from transports.zcl import Zcl
 
 _HIGHEST = 0xFFFFFFFE
 """The highest file version; the next one stands for every version (ZCL revision 8, 11.4.2.7)."""
 _INVALID = "zigbee-ota-invalid"
 """The artifact that a node called invalid after it had all of it under another version."""
 _IDENTIFY_S = 10
-_READ = re.compile(
-    r"read\s+(?:(?P<endpoint>\d{1,3}):)?(?P<cluster>0x[0-9a-f]{1,4}|\d{1,5})/(?P<name>0x[0-9a-f]{1,4}|\d{1,5})",
-    re.IGNORECASE,
-)
 
 
 class ZigbeeFlasher:
@@ -219,25 +214,9 @@ class ZigbeeFlasher:
     # Asking
 
     async def command(self, request: bytes, *, reply_timeout: float) -> bytes:
-        """Read an attribute: ``read 0x0402/0x0000``, or ``read 2:0x0402/0x0000`` at endpoint 2.
-
-        The answer is the value as text.
-
-        Raises:
-            NotSupported: it is no such request, or the node has no such attribute.
-            NodeSilent: the node does not answer.
-        """
-        found = _READ.fullmatch(request.decode("ascii", "replace").strip())
-        if found is None:
-            raise NotSupported("ask for an attribute, as in `read 0x0402/0x0000` (cluster/attribute)")
-        cluster, name = int(found["cluster"], 0), int(found["name"], 0)
+        """Read an attribute, or how it is reported: see :mod:`flashers.zigbee_ota.asking`."""
         link = await self._session.zigbee()
-        endpoint = int(found["endpoint"]) if found["endpoint"] else _serving(link, cluster)
-        values = await link.read(cluster, (name,), endpoint=endpoint, within=reply_timeout)
-        if name not in values:
-            raise NotSupported(f"the node has no attribute 0x{name:04x} in cluster 0x{cluster:04x}")
-        value = values[name]
-        return value if isinstance(value, bytes) else str(value).encode()
+        return await asking.answered(link, request.decode("ascii", "replace"), within=reply_timeout)
 
     async def identify(self) -> None:
         """Have it blink or beep, as its Identify cluster does (ZCL revision 8, 3.5.2.3.1)."""
@@ -246,12 +225,7 @@ class ZigbeeFlasher:
         if servers and not any(IDENTIFY in clusters for clusters in servers.values()):
             raise NotSupported("the node has no Identify cluster")
         payload = _IDENTIFY_S.to_bytes(2, "little")
-        await link.send(Zcl(IDENTIFY, 0x00, payload, _serving(link, IDENTIFY)), acknowledged=True)
+        await link.send(Zcl(IDENTIFY, 0x00, payload, asking.serving(link, IDENTIFY)), acknowledged=True)
 
     async def cleanup(self) -> None:
         """Nothing is left: a node that has begun goes on where it is, or keeps what it has."""
-
-
-def _serving(link: ZigbeeLink, cluster: int) -> int:
-    """The endpoint that serves a cluster."""
-    return next((each for each, has in sorted(link.facts.servers.items()) if cluster in has), 1)

@@ -80,10 +80,14 @@ class Acts:
             ledger.record = advance.refuse(ledger.record, found.reasons, stamped, at=around.clock())
             await ledger.end()
             return None
-        ledger.record = advance.prepared(ledger.record, seen, found)
+        answers = await health.ask_before(self._flasher, around.node_type.profile.health)
+        ledger.record = replace(advance.prepared(ledger.record, seen, found), answers=answers)
         if around.hearing is not None:
             often = around.hearing.per_second(ledger.record.node)
             ledger.record = replace(ledger.record, data_rate=often)
+        if around.reports is not None:
+            often = around.reports.per_second(ledger.record.node)
+            ledger.record = replace(ledger.record, report_rate=often)
         # Firmware that was just read back has a name only now: by it the node is looked at again.
         read_back = any(target.private for _, target in found.known_good)
         return None if read_back else seen
@@ -150,6 +154,7 @@ class Acts:
             self._around.hooks,
             self._around.node_type.declaration.probe_cost,
             self._around.hearing,
+            self._around.reports,
         )
         try:
             wrong = None if step.late else await health.examine(patient, profile.health)

@@ -34,6 +34,8 @@ class Surroundings:
     """Makes sure that it is the node that is meant; without one nobody knows who is known."""
     hearing: Hearing | None = None
     """Who hears the node's own data."""
+    reports: Hearing | None = None
+    """Who hears what the node reports by itself, where its network does."""
     restart: Callable[[Record, HostSession], Awaitable[None]] | None = None
     """Restarts a node that fell silent by its ladder; without it that is the profile's ``reset``."""
     may_wait: bool = False

@@ -213,6 +213,10 @@ class Record:
     error: Trouble | None = None
     data_rate: float | None = None
     """Messages a second of the node's own data, as heard before it was touched; None if not known."""
+    report_rate: float | None = None
+    """Attribute reports a second, as its network heard them before it was touched; None if not known."""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """What it answered before it was touched, by request, where that is to stay so."""
     judged_by: tuple[str, ...] = ()
     """What a health check rested on, where that is not the same each time."""
     bytes_sent: int = 0

@@ -154,8 +154,35 @@ class DataSeenCheck(_Table):
         return value
 
 
+class ReportsCheck(_Table):
+    """The node reports again as it did: attribute reports heard by its network, so its bindings work."""
+
+    kind: Literal["reports"]
+    within: float = Field(default=900.0, gt=0)
+    """Seconds, counted from when it was seen to have booted; longer than the node's longest interval."""
+    least_rate: float = Field(default=0.5, ge=0, le=1)
+    """So much of what came before the update has to come, as a share; if that is not known, one report."""
+
+
+class UnchangedCheck(_Table):
+    """The node answers a request as it did before the update: what it was told to keep, it has kept."""
+
+    kind: Literal["unchanged"]
+    request: Annotated[str, Field(min_length=1)]
+    """The flasher's to interpret, as of ``command``; asked before the update and after it."""
+    within: float = Field(default=10.0, gt=0)
+
+
 HealthCheck = Annotated[
-    VersionCheck | DigestCheck | ConsoleLineCheck | CommandCheck | ProbesCheck | HookCheck | DataSeenCheck,
+    VersionCheck
+    | DigestCheck
+    | ConsoleLineCheck
+    | CommandCheck
+    | ProbesCheck
+    | HookCheck
+    | DataSeenCheck
+    | ReportsCheck
+    | UnchangedCheck,
     Field(discriminator="kind"),
 ]
 

@@ -359,7 +359,9 @@ class Gateway:
             self.site.stock(profile), self.site.store, data, node_type, file.name, component
         )
         if version is not None:
-            target = replace(target, firmware=replace(target.firmware, version=version), version=version)
+            # People's word for it; what the node will say is the image's to tell, if it does.
+            named = replace(target.firmware, version=target.firmware.version or version)
+            target = replace(target, firmware=named, version=version)
         await self.site.journal.add_baseline(profile, component, target)
         await self.site.refresh_pins()
         artifact: dict[str, str | int] = {

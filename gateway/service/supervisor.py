@@ -31,6 +31,7 @@ from gateway.service.rollout.turns import Turns
 from gateway.service.site import Site
 from gateway.service.ways_back import KnownWays
 from gateway.service.words import words_of
+from gateway.service.zigbee.reporting import Reports
 from transports.errors import TenderError
 
 log = logging.getLogger("tender.supervisor")
@@ -94,6 +95,7 @@ class Supervisor:
         self.first_asked: Callable[[Record], Reason | None] = lambda _: None
         """Why an attempt waits for its node to be asked what it runs; only of those that could go on."""
         self.hearing: Hearing | None = None
+        self._reports = Reports(site)
         self.staging = Staging(site, turns, lambda: self.drained())  # noqa: PLW0108 - it is given later
         """When nodes that have their image are started."""
         self._ways = KnownWays(site.journal, site.inventory)
@@ -463,6 +465,7 @@ class Supervisor:
             proved_way_back=self._ways.proved,
             keeper=self._site.identities,
             hearing=self.hearing,
+            reports=self._reports.of(record.node),
             restart=self.rescue.restart if self.rescue is not None else None,
             may_wait=True,
             may_not_start=self.staging.gate,

@@ -214,3 +214,50 @@ def decode_reporting(data: bytes) -> tuple[Reporting, ...]:
 
 
 _OTHER_WAY = struct.Struct("<BHH")
+
+
+def encode_read_reporting(attributes: Iterable[int]) -> bytes:
+    """Ask what of these is reported (2.5.9)."""
+    return b"".join(_ASKED.pack(0, each) for each in attributes)
+
+
+def decode_read_reporting(data: bytes) -> tuple[int, ...]:
+    """The same, read; those of the other direction are left out.  Raises BadCommand."""
+    records = [unpack(_ASKED, data, at) for at in range(0, len(data), _ASKED.size)]
+    return tuple(number for direction, number in records if not direction)
+
+
+def encode_reporting_read(found: Mapping[int, Reporting | Status]) -> bytes:
+    """What is reported, or why not, by attribute (2.5.10)."""
+    parts = []
+    for number, each in found.items():
+        if isinstance(each, Status):
+            parts.append(bytes((each,)) + _ASKED.pack(0, number))
+        else:
+            parts.append(bytes((Status.SUCCESS,)) + encode_reporting([each]))
+    return b"".join(parts)
+
+
+def decode_reporting_read(data: bytes) -> dict[int, Reporting | None]:
+    """The same, read; None is not reported.  Raises BadCommand."""
+    found: dict[int, Reporting | None] = {}
+    at = 0
+    while at < len(data):
+        status, direction, number = unpack(_FOUND, data, at)
+        if status or direction:
+            found[number] = None
+            at += _FOUND.size + (_TIMEOUT if not status else 0)
+            continue
+        _, number, kind, least, most = unpack(_REPORTING, data, at + 1)
+        at += 1 + _REPORTING.size
+        change: AttributeValue = 0
+        if _is_analog(kind):
+            change, at = decode_value(kind, data, at)
+        found[number] = Reporting(number, kind, least, most, int(change))
+    return found
+
+
+_ASKED = struct.Struct("<BH")
+_FOUND = struct.Struct("<BBH")
+_TIMEOUT = 2
+"""Of the other direction a record has a time-out, and nothing else."""

@@ -50,12 +50,19 @@ def default(asked: Zcl, status: int) -> Zcl:
 class Clusters:
     """Answers for one endpoint.
 
-    ``wants_reports`` is called with what is to be reported from now on, and says which of it is not.
+    ``wants_reports`` is called with what is to be reported from now on, and says which of it is not;
+    ``reports`` says how often an attribute (cluster, number) is to be reported, if it is.
     """
 
-    def __init__(self, table: Table, wants_reports: Callable[[int, Reporting], Status]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        wants_reports: Callable[[int, Reporting], Status],
+        reports: Callable[[int, int], tuple[int, int] | None],
+    ) -> None:
         self._table = table
         self._wants_reports = wants_reports
+        self._reports = reports
 
     def answer(self, asked: Zcl) -> Zcl | None:
         """What is said to a general command, if anything is."""
@@ -75,6 +82,9 @@ class Clusters:
                 case General.CONFIGURE_REPORTING:
                     said = self._configure(asked, attributes)
                     return reply(asked, General.CONFIGURE_REPORTING_RESPONSE, said)
+                case General.READ_REPORTING:
+                    said = self._reported(asked, attributes)
+                    return reply(asked, General.READ_REPORTING_RESPONSE, said)
                 case _:
                     return default(asked, Status.UNSUPPORTED_GENERAL_COMMAND)
         except BadCommand:
@@ -117,3 +127,13 @@ class Clusters:
             if status is not Status.SUCCESS:
                 said += bytes((status, 0)) + each.id.to_bytes(2, "little")
         return said or bytes((Status.SUCCESS,))
+
+    def _reported(self, asked: Zcl, attributes: Mapping[int, Told]) -> bytes:
+        found: dict[int, Reporting | Status] = {}
+        for number in general.decode_read_reporting(asked.payload):
+            told, often = attributes.get(number), self._reports(asked.cluster, number)
+            if told is None:
+                found[number] = Status.UNSUPPORTED_ATTRIBUTE
+            else:
+                found[number] = Reporting(number, told.type, *often) if often else Status.NOT_FOUND
+        return general.encode_reporting_read(found)

@@ -108,7 +108,7 @@ class VirtualZigbeeNode:
         known = table(self)
         usual = (TEMPERATURE, 0x0000, options.report_every)
         self._reports = Reports(self.store, self.timers, known, self._say, usual, self.counts)
-        self._clusters = Clusters(known, self._reports.configure)
+        self._clusters = Clusters(known, self._reports.configure, self._reports.configured)
         self.sleep = Sleep(options, self.timers, self._say, lambda: self.client.attentive)
 
     # What a test may ask and do
@@ -301,7 +301,7 @@ class VirtualZigbeeNode:
 
     def ask(self, request: Request) -> None:
         """As in the contract."""
-        self._say(frame(request, endpoint=self.endpoint))
+        self._say(frame(request, endpoint=self.endpoint, tsn=self._number()))
 
     def complain(self, command: int, status: int) -> None:
         """As in the contract."""
@@ -316,10 +316,13 @@ class VirtualZigbeeNode:
         if self._radio is None:
             return
         if frame.tsn is None:
-            if not self.options.repeats_tsn:
-                self._tsn = (self._tsn + 1) % 256
-            frame = replace(frame, tsn=self._tsn, endpoint=self.endpoint)
+            frame = replace(frame, tsn=self._number(), endpoint=self.endpoint)
         self._radio.send(frame)
+
+    def _number(self) -> int:
+        if not self.options.repeats_tsn:
+            self._tsn = (self._tsn + 1) % 256
+        return self._tsn
 
 
 def _first(*values: int | None) -> int:

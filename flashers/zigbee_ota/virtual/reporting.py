@@ -69,6 +69,11 @@ class Reports:
         self.begin()
         return Status.SUCCESS
 
+    def configured(self, cluster: int, attribute: int) -> tuple[int, int] | None:
+        """At the earliest and at the latest after so many seconds, as somebody asked for it."""
+        wanted = self._store.settings.reporting or ()
+        return next((each[2:] for each in wanted if each[:2] == (cluster, attribute)), None)
+
     def _every(self, cluster: int, attribute: int, seconds: float) -> None:
         def due() -> None:
             self._report(cluster, attribute)

@@ -254,3 +254,18 @@ def test_a_header_of_a_stranger_is_read_or_one_named_error(data: bytes) -> None:
             header = Header.decode(whole)
             assert header.length >= FIXED_SIZE
             assert all(end <= len(whole) for _, _, end in elements(whole, header.length))
+
+
+def test_how_an_attribute_is_reported_is_read_to_the_last_byte() -> None:
+    """As it stands in ZCL revision 8, 2.5.10: with and without a change, not configured, the other way."""
+    wanted = Reporting(0x0000, 0x29, 10, 300, 50)
+    discrete = Reporting(0x0010, 0x10, 1, 60)
+    data = bytes.fromhex("00000000290a002c013200 000010001001003c00 8b002000 000130005802")
+    assert general.decode_reporting_read(data) == {0: wanted, 0x10: discrete, 0x20: None, 0x30: None}
+    told = general.encode_reporting_read({0: wanted, 0x10: discrete, 0x20: Status.NOT_FOUND})
+    assert told == data[:-6]
+    assert general.encode_read_reporting([0, 0x10]) == bytes.fromhex("000000001000")
+    assert general.decode_read_reporting(bytes.fromhex("000000011000001000")) == (0, 0x10)
+    for length in range(1, 11):
+        with pytest.raises(BadCommand):
+            general.decode_reporting_read(data[:length])

@@ -39,6 +39,8 @@ TABLES: dict[str, type[BaseModel]] = {
     'kind = "probes"': model.ProbesCheck,
     'kind = "hook"': model.HookCheck,
     'kind = "data-seen"': model.DataSeenCheck,
+    'kind = "reports"': model.ReportsCheck,
+    'kind = "unchanged"': model.UnchangedCheck,
 }
 ROW = re.compile(
     r"^\| `(?P<key>\w+)` \| (?P<type>[\w ]+) \| (?P<default>.+?) \| (?P<meaning>.+) \|$", re.MULTILINE

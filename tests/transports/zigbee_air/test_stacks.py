@@ -10,7 +10,7 @@ import pytest
 
 from tests.transports.zigbee_air.peers import Bench, Lamp, ieee
 from transports.virtual.clock import run_virtual
-from transports.virtual.zigbee import VirtualNetwork, timing, zdo
+from transports.virtual.zigbee import VirtualNetwork, descriptors, timing, zdo
 from transports.virtual.zigbee.aps import Aps, Kind
 from transports.virtual.zigbee.channel import Outcome, Transmission
 from transports.virtual.zigbee.mesh import Parcel
@@ -165,7 +165,7 @@ async def test_node_that_lost_power_comes_back_and_says_so() -> None:
         bench.answers.clear()
         lamp.radio.appear()
         await asyncio.sleep(5)
-        said = struct.pack("<H", nwk) + zdo.ieee_bytes(node.ieee) + bytes((node.subject.capability,))
+        said = struct.pack("<H", nwk) + descriptors.ieee_bytes(node.ieee) + bytes((node.subject.capability,))
         assert bench.answers == [(nwk, zdo.Cluster.DEVICE_ANNOUNCE, said)]
         assert bench.network.truth(node.ieee).joined
 
@@ -202,7 +202,7 @@ async def test_node_that_leaves_is_forgotten_and_one_that_rejoins_is_not() -> No
         network = bench.network
         for number, flags in ((1, 0x00), (2, 0x80)):
             node = network.nodes[ieee(number)]
-            request = zdo.ieee_bytes(node.ieee) + bytes((flags,))
+            request = descriptors.ieee_bytes(node.ieee) + bytes((flags,))
             bench.ask(node, zdo.Cluster.MGMT_LEAVE, request)
         await asyncio.sleep(10)
         assert [network.truth(ieee(number)).joined for number in (1, 2)] == [False, True]
@@ -215,8 +215,8 @@ async def test_binding_outlives_a_loss_of_power() -> None:
     lamp = Lamp()
     async with site(lamp) as bench:
         node = bench.network.nodes[ieee(1)]
-        request = zdo.ieee_bytes(node.ieee) + struct.pack("<BHB", 1, 0x0003, 3)
-        request += zdo.ieee_bytes("00:12:4b:00:2a:00:00:01") + b"\x01"
+        request = descriptors.ieee_bytes(node.ieee) + struct.pack("<BHB", 1, 0x0003, 3)
+        request += descriptors.ieee_bytes("00:12:4b:00:2a:00:00:01") + b"\x01"
         bench.ask(node, zdo.Cluster.BIND, request)
         await asyncio.sleep(1)
         lamp.radio.vanish()
@@ -249,7 +249,7 @@ async def test_descriptors_say_what_the_node_is() -> None:
             (0x8005, b"\0" + own + b"\x01\x01"),
             (0x8004, b"\0" + own + bytes((len(simple),)) + simple),
             (0x8004, bytes((zdo.NOT_ACTIVE,)) + own + b"\0"),
-            (0x8001, b"\0" + zdo.ieee_bytes(ieee(1)) + own),
+            (0x8001, b"\0" + descriptors.ieee_bytes(ieee(1)) + own),
             (0x8099, bytes((zdo.NOT_SUPPORTED,))),
         ]
 

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable
 from typing import Protocol
 
-from transports.virtual.zigbee import nv, zdo
+from transports.virtual.zigbee import descriptors, nv, zdo
 from transports.virtual.zigbee.aps import Aps, ApsLayer
 from transports.virtual.zigbee.channel import Outcome
 from transports.virtual.zigbee.joining import Joiner, Joining
@@ -66,9 +66,9 @@ class Coordinator:
         self.joining = Joining(mesh, dice, self)
         self.nodes: dict[int, NodeStack] = {}
         self.channels = 1 << 11
-        self.subject = zdo.Subject(
-            zdo.ieee_text(memory.own_ieee), zdo.Logical.COORDINATOR, True, True, MANUFACTURER, 80, {},
-            nwk=0x0000, neighbours=self._neighbours, server_mask=0x2C41,
+        self.subject = descriptors.Subject(
+            descriptors.ieee_text(memory.own_ieee), descriptors.Logical.COORDINATOR, True, True,
+            MANUFACTURER, 80, {}, nwk=0x0000, neighbours=self._neighbours, server_mask=0x2C41,
         )  # fmt: skip
         self.aps = ApsLayer(mesh, "coordinator", self, router=True, sleepy=False)
         self.aps.nwk = 0x0000
@@ -99,9 +99,11 @@ class Coordinator:
         nib = self.memory.nib
         self._count = self.memory.count_from(nib.extended_pan_id) + (0 if fresh else COUNTER_MARGIN)
         self.keep_count()
-        self.subject.ieee = zdo.ieee_text(self.memory.own_ieee)
+        self.subject.ieee = descriptors.ieee_text(self.memory.own_ieee)
         self.running = True
         self._routes_told.clear()
+        # Whoever was given another key is in a network that is no more.
+        self.nodes = {nwk: node for nwk, node in self.nodes.items() if not node.joined or self._knows(node)}
         self._mesh.channel.switch(self.aps.radio, on=True)
         self.keep_nodes()
         return fresh
@@ -208,11 +210,13 @@ class Coordinator:
         node = self.by_ieee(name)
         return node.nwk if node is not None else 0xE000 + sum(name.encode()) % 0x1000
 
-    def _neighbours(self) -> Iterable[zdo.Neighbour]:
+    def _neighbours(self) -> Iterable[descriptors.Neighbour]:
         for nwk, node in self.nodes.items():
             if self._mesh.parent(node.aps.radio) is self.aps.radio:
                 subject = node.subject
-                yield zdo.Neighbour(node.ieee, nwk, subject.logical, 1, subject.awake, 1, self.lqi(node))
+                yield descriptors.Neighbour(
+                    node.ieee, nwk, subject.logical, 1, subject.awake, 1, self.lqi(node)
+                )
 
     # What it sends and gets
 

@@ -9,6 +9,7 @@ link keys): nothing above can tell.
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from transports.virtual.zigbee import timing
@@ -112,7 +113,7 @@ class Joining:
         for node in self._searching.values():
             if node.ieee not in self._timers:
                 wait = (0.1 + 0.9 * self._dice.random()) * SEARCH
-                self._in(wait, node, lambda node=node: self._attempt(node, ANSWER_WITHIN))  # type: ignore[misc]
+                self._in(wait, node, partial(self._attempt, node, ANSWER_WITHIN))
 
     def _in(self, delay: float, node: Joiner, action: Callable[[], None]) -> None:
         def due() -> None:
@@ -130,7 +131,7 @@ class Joining:
         if node.aps.sleepy:
             for number in range(1, int(wait / timing.FAST_POLL)):
                 self._agenda.later(number * timing.FAST_POLL, self._fetch, node)
-        self._in(wait, node, lambda: self._attempt(node, min(2 * wait, AT_MOST)))
+        self._in(wait, node, partial(self._attempt, node, min(2 * wait, AT_MOST)))
 
     def _fetch(self, node: Joiner) -> None:
         if node.powered and self._mesh.waiting(node.aps.radio):

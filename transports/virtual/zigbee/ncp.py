@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable
 
 from transports.links import Transmit
-from transports.virtual.zigbee import mt, timing, zdo
+from transports.virtual.zigbee import descriptors, mt, timing, zdo
 from transports.virtual.zigbee.agenda import Agenda
 from transports.virtual.zigbee.aps import Aps
 from transports.virtual.zigbee.channel import Outcome
@@ -290,7 +290,7 @@ class Ncp:
     def _data_request_ext(self, data: bytes) -> Answer:
         mode, address, to, _, own, cluster, tsn, options, _, size = struct.unpack_from("<BQBHBHBBBH", data)
         if mode == LONG:
-            node = self.coordinator.by_ieee(zdo.ieee_text(struct.pack("<Q", address)))
+            node = self.coordinator.by_ieee(descriptors.ieee_text(struct.pack("<Q", address)))
             mode, address = SHORT, node.nwk if node is not None else 0xFFFE
         nwk = address & 0xFFFF
         if mode == SHORT and nwk >= FIRST_BROADCAST:
@@ -445,13 +445,13 @@ class Ncp:
     def came(self, node: NodeStack, parent: int) -> None:
         """TC_DEV_IND."""
         nwk = next(nwk for nwk, other in self.coordinator.nodes.items() if other is node)
-        data = struct.pack("<H", nwk) + zdo.ieee_bytes(node.ieee) + struct.pack("<H", parent)
+        data = struct.pack("<H", nwk) + descriptors.ieee_bytes(node.ieee) + struct.pack("<H", parent)
         self._indicate(System.ZDO, 0xCA, data)
         self._changed()
 
     def went(self, node: NodeStack, *, rejoin: bool) -> None:
         """LEAVE_IND."""
-        data = struct.pack("<H", node.nwk) + zdo.ieee_bytes(node.ieee) + bytes((0, 0, rejoin))
+        data = struct.pack("<H", node.nwk) + descriptors.ieee_bytes(node.ieee) + bytes((0, 0, rejoin))
         self._indicate(System.ZDO, 0xC9, data)
         self._changed()
 
@@ -491,7 +491,7 @@ class Ncp:
         return head + struct.pack(f"<HBBB{len(children)}H", nwk, 0x07, state, len(children), *children)
 
     def _lookup(self, data: bytes) -> Answer:
-        node = self.coordinator.by_ieee(zdo.ieee_text(data[:8]))
+        node = self.coordinator.by_ieee(descriptors.ieee_text(data[:8]))
         return struct.pack("<H", node.nwk if node is not None else 0xFFFE)
 
     def _association(self, data: bytes) -> Answer:
@@ -499,7 +499,7 @@ class Ncp:
         return _associated(children[data[0]] if data[0] < len(children) else None, data[0])
 
     def _association_of(self, data: bytes) -> Answer:
-        ieee, (nwk,) = zdo.ieee_text(data[:8]), struct.unpack_from("<H", data, 8)
+        ieee, (nwk,) = descriptors.ieee_text(data[:8]), struct.unpack_from("<H", data, 8)
         found = enumerate(self._children())
         number, node = next(
             ((number, node) for number, node in found if ieee == node.ieee or (nwk and nwk == node.nwk)),

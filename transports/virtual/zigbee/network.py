@@ -18,11 +18,11 @@ from transports.virtual.tcp import TcpHost
 from transports.virtual.zigbee.agenda import Agenda
 from transports.virtual.zigbee.channel import Channel, Counters, Radio, Rule
 from transports.virtual.zigbee.coordinator import Coordinator
+from transports.virtual.zigbee.descriptors import Binding
 from transports.virtual.zigbee.mesh import Mesh
 from transports.virtual.zigbee.ncp import Ncp
 from transports.virtual.zigbee.nv import Memory
 from transports.virtual.zigbee.stack import NodeStack
-from transports.virtual.zigbee.zdo import Binding
 from transports.zcl import ZigbeePeer
 
 STATE = "network.json"

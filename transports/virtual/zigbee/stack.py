@@ -7,7 +7,7 @@ knows nothing of all this.  What a real node keeps in flash outlives :meth:`Node
 
 from collections.abc import Callable
 
-from transports.virtual.zigbee import timing, zdo
+from transports.virtual.zigbee import descriptors, timing, zdo
 from transports.virtual.zigbee.agenda import Event
 from transports.virtual.zigbee.aps import Aps, ApsLayer
 from transports.virtual.zigbee.channel import Outcome
@@ -45,10 +45,10 @@ class NodeStack:
         self.peer = peer
         self.description: NodeDescription = peer.description
         about = self.description
-        logical = zdo.Logical.ROUTER if about.router else zdo.Logical.END_DEVICE
-        self.subject = zdo.Subject(
+        logical = descriptors.Logical.ROUTER if about.router else descriptors.Logical.END_DEVICE
+        self.subject = descriptors.Subject(
             about.ieee, logical, about.mains, not about.sleepy, about.manufacturer_code, about.max_buffer,
-            {endpoint.id: endpoint for endpoint in about.endpoints}, server_mask=zdo.REVISION,
+            {endpoint.id: endpoint for endpoint in about.endpoints}, server_mask=descriptors.REVISION,
         )  # fmt: skip
         self.aps = ApsLayer(mesh, about.ieee, self, router=about.router, sleepy=about.sleepy)
         self.joined = False

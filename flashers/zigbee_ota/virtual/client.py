@@ -279,6 +279,8 @@ class OtaClient:
         download = board.store.download
         if download is None or not board.store.settings.staged or not _about(said.file, download[0]):
             return
+        if options.only_if_asked and not self._awaits_end:
+            return
         self._unanswered_rounds = 0
         self._awaits_end = False
         board.timers.stop("end")

@@ -97,6 +97,9 @@ class NodeOptions(BaseModel):
     no_waiting: bool = Field(
         default=False, description="it starts a complete image at once, whatever it is told"
     )
+    only_if_asked: bool = Field(
+        default=False, description="it hears when to start its image as an answer alone, not unasked"
+    )
     reports_version: Literal["header", "advertised"] = Field(
         default="header", description="which number it tells as CurrentFileVersion after an update"
     )

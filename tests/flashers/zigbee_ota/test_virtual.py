@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flashers.api import Digest, VirtualSetup, ZigbeeNode, zigbee_node
 from flashers.sim import Behaviour, Operation, SimApp
@@ -49,8 +52,9 @@ from tests.flashers.zigbee_ota.world import (
     on_network,
     until,
 )
+from transports.errors import LinkError
 from transports.virtual.clock import run_virtual
-from transports.virtual.memory_zigbee import MemoryNetwork
+from transports.virtual.memory_zigbee import MemoryMesh, MemoryNetwork
 from transports.zcl import Zcl
 
 OLD_DIGEST, NEW_DIGEST = Digest.sha256(file(OLD)), Digest.sha256(file(NEW))
@@ -181,6 +185,19 @@ def test_a_node_that_waits_asks_again_and_starts_by_itself_only_if_nobody_answer
 
     told(waits)
     told(alone)
+
+
+def test_a_node_may_hear_when_to_start_only_as_an_answer() -> None:
+    async def story(node: VirtualZigbeeNode, network: MemoryNetwork) -> None:
+        server = await staged(node, network)
+        await server.say_start()
+        await asyncio.sleep(60)
+        assert runs(node) == OLD_DIGEST
+        server.start = 0
+        await asyncio.sleep(3600)
+        assert runs(node) == NEW_DIGEST
+
+    told(story, only_if_asked="")
 
 
 # What is asked, and again
@@ -316,6 +333,56 @@ def test_a_node_asks_by_itself_once_a_day() -> None:
         assert (asked.file.version, asked.hardware) == (BACK, 7)
 
     told(story, hardware="7")
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "asks": st.sampled_from(["blocks", "pages"]),
+            "block": st.integers(5, 64).map(str),
+            "page_size": st.integers(1, 1500).map(str),
+            "spacing_ms": st.sampled_from(["0", "30"]),
+            "layout": st.sampled_from(["two-slots", "external"]),
+            "check_s": st.sampled_from(["0", "40"]),
+        },
+        optional={
+            "sleepy": st.just(""),
+            "floods": st.sampled_from(["1", "3"]),
+            "repeats_tsn": st.just(""),
+            "ignores_wait": st.just(""),
+            "bent": st.just(""),
+        },
+    ),
+    st.integers(0, 1000),
+    st.sampled_from([0.0, 0.1, 0.25]),
+    st.none() | st.tuples(st.integers(1, 40), st.booleans()),
+)
+@settings(max_examples=40)
+def test_whatever_a_node_is_like_and_whatever_is_lost_it_ends_on_the_target(
+    options: dict[str, str], seed: int, loss: float, cut: tuple[int, bool] | None
+) -> None:
+    small = file(NEW, 900)
+    node = made(**options)  # type: ignore[arg-type]
+    if cut is not None:
+        node.cut_power_at(cut[0], torn=cut[1])
+
+    async def main() -> None:
+        network = on_network(node, loss=loss, hops=2, mesh=MemoryMesh(seed=seed))
+        await asyncio.sleep(2.0)
+        server = Server(network, small)
+        for _ in range(40):
+            with suppress(LinkError):
+                if node.client.status is UpgradeStatus.NORMAL:
+                    await server.notify()
+                elif node.client.status is not UpgradeStatus.DOWNLOADING:
+                    await server.say_start()
+            await asyncio.sleep(120)
+            assert node.truth().bootable
+            if runs(node) == Digest.sha256(small):
+                return
+        raise AssertionError(f"{node.where} {node.client.status.name} {node.counts}")
+
+    run_virtual(main())
 
 
 # What is refused

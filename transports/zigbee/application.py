@@ -35,6 +35,8 @@ CLOSING = 5.0
 """Seconds for a radio library to close its port; one that hangs must not hang the gateway."""
 STRANGER_EVERY = 30.0
 """Seconds between two searches for an unknown sender: each is a broadcast through the whole network."""
+STRANGERS = 1000
+"""Unknown addresses that are kept in mind."""
 _NO_ZCL = frozenset({0x0000, 0xA1E0})
 """Application profiles that are not ZCL's: device objects, Green Power."""
 
@@ -52,6 +54,7 @@ class Application(Base):
         self.why_lost: BaseException | None = None
         self._senders: dict[int, tuple[ZigbeeDevice, str]] = {}
         self._strangers: dict[int, float] = {}
+        self._ways: dict[int, list[t.NWK]] = {}
         self._noted: dict[str, float] = {}
 
     def opened_for(self, traffic: Traffic, heard: dict[str, float], changed: Callable[[], None]) -> None:
@@ -126,12 +129,26 @@ class Application(Base):
         self.forget_senders()
         super().handle_join(nwk, ieee, parent_nwk, handle_rejoin=False)
         if ieee in self.devices and ieee != self.state.node_info.ieee:
+            way = self._ways.pop(nwk, None)
+            if way is not None:
+                self.handle_relays(nwk, way)
             name = str(ieee)
             self.heard[name] = asyncio.get_running_loop().time()
             if not known:
                 self.changed()
             if handle_rejoin and self.traffic is not None:
                 self.traffic.sign_of_life(name)
+
+    def handle_relays(self, nwk: t.NWK, relays: list[t.NWK]) -> None:
+        """Which routers a node's frame came through; of an unknown one it is kept until it is known."""
+        try:
+            self.get_device(nwk=nwk)
+        except KeyError:
+            if len(self._ways) < STRANGERS:
+                self._ways[nwk] = relays
+            if not self._is_due(nwk):
+                return
+        super().handle_relays(nwk, relays)
 
     def handle_leave(self, nwk: t.NWK, ieee: t.EUI64) -> None:
         """A node says that it leaves, or its router does."""
@@ -184,10 +201,14 @@ class Application(Base):
         if source is None or packet.dst_ep == 0 or source.addr_mode is not t.AddrMode.NWK:
             return True
         nwk: Any = source.address
+        return self._is_due(nwk)
+
+    def _is_due(self, nwk: int) -> bool:
+        """Whether it is time to search for an unknown node."""
         now = asyncio.get_running_loop().time()
         if now - self._strangers.get(nwk, now - STRANGER_EVERY) < STRANGER_EVERY:
             return False
-        if len(self._strangers) > 1000:
+        if len(self._strangers) >= STRANGERS:
             self._strangers.clear()
         self._strangers[nwk] = now
         return True

@@ -44,6 +44,7 @@ class Node:
             (OTA, FILE_VERSION): b"\x23" + struct.pack("<I", 0x01020304),
         }
         self.heard: list[Zcl] = []
+        self.news = asyncio.Event()
         self.mute = False
         self.poll = poll
         self.records_per_answer = 10
@@ -63,7 +64,11 @@ class Node:
 
     def received(self, frame: Zcl) -> None:
         self.heard.append(frame)
-        if self.mute or not frame.general or frame.command != 0x00:
+        self.news.set()
+        if self.mute or not frame.general or frame.command not in (0x00, 0x02):
+            return
+        if frame.command == 0x02:  # whatever is written is taken
+            self.say(frame.cluster, 0x04, b"\0", tsn=frame.tsn or 0, general=True, to_client=True)
             return
         records = b""
         for (attribute,) in list(struct.iter_unpack("<H", frame.payload))[: self.records_per_answer]:
@@ -86,6 +91,14 @@ class Node:
 
     def check_in(self, tsn: int = 3) -> None:
         self.say(POLL_CONTROL, 0x00, tsn=tsn, to_client=True)
+
+    async def reached(self, cluster: int) -> list[Zcl]:
+        """Wait until something of this cluster has come to it."""
+        async with asyncio.timeout(10):
+            while not self.answers(cluster):
+                self.news.clear()
+                await self.news.wait()
+        return self.answers(cluster)
 
     def answers(self, cluster: int) -> list[Zcl]:
         return [frame for frame in self.heard if frame.cluster == cluster and not frame.general]

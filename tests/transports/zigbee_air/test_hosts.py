@@ -11,7 +11,7 @@ import pytest
 
 from tests.transports.zigbee_air.peers import BASIC, OTA, Lamp, ieee
 from transports.virtual.zigbee import VirtualNetwork, timing
-from transports.virtual.zigbee.ncp import IN_FLIGHT
+from transports.virtual.zigbee.data_requests import IN_FLIGHT
 
 PATIENCE = 20.0
 FREE = 200
@@ -221,7 +221,7 @@ async def test_the_seventeenth_request_finds_the_buffers_full(tmp_path: Path) ->
             )
             assert ends == ["NWK_NO_ROUTE"] * IN_FLIGHT + ["refused BUFFER_FULL"]
             assert await send(app, 0x0BAD, BLOCK, FREE) == "NWK_NO_ROUTE"
-    assert network.ncp.buffer_full == 1
+    assert network.ncp.data.buffer_full == 1
 
 
 async def test_reset_of_the_chip_forgets_what_was_under_way_and_says_so(tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ class Gateway:
         self.zigbee = ZigbeeDesk(site, self.supervisor, self.turns)
         self.standing.lost = self._look_around
         self.state = StateKeeping(site, self.supervisor, self.roster, found_ill=self.recovery.wake)
+        self.networks.heard.append(self.state.asker.heard)
 
     async def start(self) -> None:
         """Take up what the journal has open, before anybody can ask for more."""

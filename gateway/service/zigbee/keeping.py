@@ -5,6 +5,7 @@ node in mid-image that asks a gateway which has just started has to hear somethi
 """
 
 import asyncio
+from collections.abc import Callable
 
 from gateway.service.recovery import Recovery
 from gateway.service.site import Site
@@ -20,7 +21,8 @@ class NetworkKeeping:
     def __init__(self, site: Site, supervisor: Supervisor, recovery: Recovery) -> None:
         self._site = site
         self._supervisor = supervisor
-        self._recovery = recovery
+        self.heard: list[Callable[[str], None]] = [recovery.heard]
+        """Called with each node of this gateway that gives a sign of life."""
         self._whereabouts = Whereabouts(site)
         self._standing_in = StandingIn(site, self._whereabouts, self._due, lambda _: supervisor.wake())
         self._news = asyncio.Event()
@@ -54,7 +56,8 @@ class NetworkKeeping:
         self._news.set()
         node = self._whereabouts.node_at(place)
         if node is not None:
-            self._recovery.heard(node)
+            for heard in self.heard:
+                heard(node)
 
     def _due(self, node: str) -> bool:
         """Whether firmware is to come: by an attempt, or by the one that brings a wounded node back."""

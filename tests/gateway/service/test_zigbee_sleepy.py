@@ -6,6 +6,8 @@ import pytest
 
 from gateway.errors import NodeAsleep
 from gateway.model.links import Culprit
+from gateway.service.nodes.errors import BadNode
+from gateway.verbs.nodes import AdoptRequest
 from tests.gateway.service.site import DOOR, LAMP, NEW, OLD, Piece, outcomes
 from tests.gateway.service.test_zigbee import ready
 from tests.gateway.service.zigbeesite import DAY, HALL, ZigbeeBench, on_zigbee, running_versions
@@ -190,3 +192,36 @@ async def test_one_that_does_not_come_back_is_wounded_in_time_and_recovered_when
         assert not running.told("rescue.step")
         await running.until(lambda: len(running.told("attempt.done")) == 2, within=3 * DAY)
         assert outcomes(await running.records()) == ["wounded", "succeeded"]
+
+
+@on_zigbee
+async def test_a_machine_that_took_anothers_place_asks_a_sleepy_node_when_it_is_heard(
+    bench: ZigbeeBench,
+) -> None:
+    bench.on_network("d1", DOOR, options=every(DAY))
+    await bench.quiet()
+    async with bench.gateway() as running:
+        await running.gateway.site.journal.begin_anew("import", {}, costly=False)
+    async with bench.gateway() as running:
+        asker = running.gateway.state.asker
+        await running.until(lambda: asker.asked["d1"].tries >= 5)
+        assert bench.places["d1"].counts.down == 0
+        await running.until(lambda: asker.asked["d1"].answer is not None, within=DAY + 60.0)
+        view = await running.view("d1")
+        assert [str(each.firmware and each.firmware.version) for each in view.components] == ["16777216"]
+
+
+@on_zigbee
+async def test_a_node_is_taken_in_at_run_time_on_a_network_that_there_is(bench: ZigbeeBench) -> None:
+    bench.on_network("d1", DOOR, options=every(DAY))
+    link = str(bench.tables.pop("d1")["link"])
+    async with bench.gateway() as running:
+        roster = running.gateway.roster
+        with pytest.raises(BadNode, match="no Zigbee network 'yard'"):
+            await roster.adopt(AdoptRequest("d1", DOOR, link.replace("hall", "yard")), asked_by="ann")
+        label = link.upper().replace("ZIGBEE:HALL", "zigbee:hall")  # as it stands on the node's back
+        await roster.adopt(AdoptRequest("d1", DOOR, label), asked_by="ann")
+        assert (await running.view("d1")).link == link
+        await ready(bench, running, Piece(DOOR))
+        await running.deploy(no_rollback="allow")
+        assert outcomes(await running.ended(within=2 * DAY)) == ["succeeded"]

@@ -38,8 +38,9 @@ PLACES_OF_LIBRARIES = {
     # A host of our own over HCI, and the virtual air at its other end.
     "bumble": ("transports.ble", "transports.virtual.air"),
     "bellows": ("transports.zigbee",),
-    "zigpy": ("transports.zigbee", "flashers.zigbee_ota"),
-    "zigpy_znp": ("transports.zigbee",),
+    # The virtual network stands at the other end of these libraries.
+    "zigpy": ("transports.zigbee", "transports.virtual.zigbee", "flashers.zigbee_ota"),
+    "zigpy_znp": ("transports.zigbee", "transports.virtual.zigbee"),
     "aiomqtt": (
         "gateway.upstream.mqtt",
         "gateway.upstream.listening",

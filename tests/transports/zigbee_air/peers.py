@@ -106,7 +106,8 @@ class Bench:
         return outcomes
 
     def send_block(self, nwk: int, done: Callable[[Outcome], None] | None = None) -> None:
-        data = bytes((0x09, 0, BLOCK)) + bytes(BLOCK_HEAD + self.block)
+        head = bytes(BLOCK_HEAD - 1) + bytes((self.block,))
+        data = bytes((0x09, 0, BLOCK)) + head + bytes(self.block)
         self.network.coordinator.send(
             nwk, data, cluster=OTA, from_endpoint=1, to_endpoint=1,
             acknowledged=self.acknowledged, done=done,

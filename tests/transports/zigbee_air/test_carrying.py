@@ -57,7 +57,9 @@ async def page(*, hops: int = 1, block: int = 64, flying: int = 4) -> float:
 
         for _ in range(flying):
             bench.send_block(node.nwk, next_one)
-        return IMAGE / (await loader.done - began)
+        rate = IMAGE / (await loader.done - began)
+        assert network.blocks == -(-IMAGE // block)
+        return rate
 
 
 @pytest.mark.parametrize(

@@ -246,6 +246,11 @@ class VirtualNetwork:
         """What was on the air."""
         return self.channel.counters
 
+    @property
+    def blocks(self) -> int:
+        """Blocks of images that arrived at nodes, all together."""
+        return sum(node.blocks for node in self.nodes.values())
+
     def truth(self, ieee: str) -> Truth:
         """What is so of a node."""
         node = self.nodes[ieee]

@@ -15,8 +15,12 @@ from transports.virtual.zigbee.joining import Joining
 from transports.virtual.zigbee.mesh import Command, Mesh
 from transports.zcl import NodeDescription, Zcl, ZigbeePeer
 from transports.zigbee.errors import BadFrame
+from transports.zigbee.network import OTA
 
 ZDO_PROFILE = 0x0000
+BLOCK = 0x05
+"""Image Block Response, a command of the OTA cluster."""
+BLOCK_LENGTH_AT = 13
 LEAVE_REJOIN = 0x80
 """Flag of a Mgmt_Leave_req: come back at once (Zigbee, 2.4.3.3.5)."""
 ANNOUNCE_AFTER = 0.05
@@ -56,6 +60,9 @@ class NodeStack:
         """The network key that it has been given; None trusts whatever network there is."""
         self.sent_unheard = 0
         """Frames of the application that did not get to the next hop."""
+        self.blocks = 0
+        """Blocks of an image that arrived here."""
+        self.block_bytes = 0
         self._mesh = mesh
         self._agenda = mesh.agenda
         self._root = root
@@ -151,7 +158,15 @@ class NodeStack:
                 zcl = Zcl.decode(frame.data, cluster=frame.cluster, endpoint=endpoint, profile=frame.profile)
             except BadFrame:
                 return
+            if zcl.cluster == OTA and zcl.command == BLOCK and not zcl.general:
+                self._count(zcl.payload)
             self.peer.received(zcl)
+
+    def _count(self, block: bytes) -> None:
+        """An Image Block Response: its status, and behind 13 bytes how many it brings (ZCL, 11.13.8)."""
+        if len(block) > BLOCK_LENGTH_AT and block[0] == 0:
+            self.blocks += 1
+            self.block_bytes += block[BLOCK_LENGTH_AT]
 
     def announce(self) -> None:
         """Tell everybody the address (Device_annce)."""

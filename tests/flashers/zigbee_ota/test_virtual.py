@@ -340,7 +340,7 @@ def test_a_node_asks_by_itself_once_a_day() -> None:
         {
             "asks": st.sampled_from(["blocks", "pages"]),
             "block": st.integers(5, 64).map(str),
-            "page_size": st.integers(1, 1500).map(str),
+            "page_size": st.integers(40, 1500).map(str),
             "spacing_ms": st.sampled_from(["0", "30"]),
             "layout": st.sampled_from(["two-slots", "external"]),
             "check_s": st.sampled_from(["0", "40"]),
@@ -370,7 +370,7 @@ def test_whatever_a_node_is_like_and_whatever_is_lost_it_ends_on_the_target(
         network = on_network(node, loss=loss, hops=2, mesh=MemoryMesh(seed=seed))
         await asyncio.sleep(2.0)
         server = Server(network, small)
-        for _ in range(40):
+        for _ in range(200):
             with suppress(LinkError):
                 if node.client.status is UpgradeStatus.NORMAL:
                     await server.notify()

@@ -24,6 +24,8 @@ _SINGLE = 2
 _SPACED = 2
 _AT_ONCE, _SOON = 3, 1.0
 """What was not confirmed is sent so often, if that was known within so many seconds."""
+_MANY_GAPS = 0.05
+"""Of a page that was given as slowly as it can be: what lost that is no relay that was in a hurry."""
 _TOO_SOON = 0.1
 """Seconds after an answer in which the same question is an echo: no node gives up on one so fast."""
 
@@ -46,8 +48,8 @@ class Giver:
         """Offset of the last single block, and when its answer was confirmed."""
         self._page: asyncio.Task[None] | None = None
         self._page_at = (-1, -1)
-        self._paged_at = 0.0
-        """When something of the last page, or of what was missing in it, was given last."""
+        self._gaps = 0
+        """What of the last page was asked for again."""
         self.size = BlockSize(params.block_max, min(params.block_min, params.block_max))
         # Its parent keeps one frame for a node that sleeps between its polls, and drops the others.
         self.window = Window(1) if sleepy else Window()
@@ -66,9 +68,8 @@ class Giver:
         start, end = self._page_at
         if start <= ask.offset < end and not self._paging:
             self._counts.gaps += 1
+            self._gaps += 1
             self.gaps.missing()
-            self.acknowledging.repeated(self._loop.time() - self._paged_at)
-            self._paged_at = self._loop.time()
         elif self._last is not None and self._last[0] == ask.offset:
             since = self._loop.time() - self._last[1]
             if since < _TOO_SOON:
@@ -91,7 +92,8 @@ class Giver:
     async def _single(self, frame: Zcl, ask: ImageBlockRequest, offer: Offer) -> None:
         most = min(ask.size, offer.size - ask.offset)
         try:
-            if await self._send(frame, offer, ask.file.version, ask.offset, most):
+            sure = self.acknowledging.wanted
+            if await self._send(frame, offer, ask.file.version, ask.offset, most, sure=sure):
                 self._last = (ask.offset, self._loop.time())
         finally:
             self._land(ask.offset)
@@ -108,8 +110,12 @@ class Giver:
         if before <= ask.offset < until:
             # It asks for all of the page again, or for all that comes after the first gap in it.
             self._counts.repeated += 1
-            self.gaps.missing(-(-(until - ask.offset) // min(ask.size, self.size.limit)))
-            self.window.failed()
+            missing = -(-(until - ask.offset) // min(ask.size, self.size.limit))
+            self.gaps.missing(missing)
+            self._gaps += missing
+        if before >= 0:
+            self.window.page_over(self._gaps)
+            self._gaps = 0
         if self._page is not None:
             self._page.cancel()
         self._page_at = (ask.offset, end)
@@ -122,21 +128,21 @@ class Giver:
 
     async def _blocks_of(self, frame: Zcl, ask: ImagePageRequest, offer: Offer, end: int) -> None:
         offset, spacing = ask.offset, ask.spacing / 1000
-        # One size for all of a page: many nodes count its blocks rather than its bytes.
-        size = min(ask.size, self.size.limit)
-        self.gaps.sent(-(-(end - offset) // size))
+        self.gaps.sent(-(-(end - offset) // min(ask.size, self.size.limit)))
         while offset < end:
             most = min(self.window.limit, _SPACED) if spacing else self.window.limit
             while len(self._flying) >= most:
                 self._landed.clear()
                 await self._landed.wait()
             started = self._loop.time()
+            size = min(ask.size, self.size.limit)
             if offset not in self._flying:
                 self._flying.add(offset)
                 self._run(self._of_page(frame, ask, offer, offset, min(size, end - offset)))
             offset += size
-            if spacing:
-                await asyncio.sleep(max(0.0, started + spacing - self._loop.time()))
+            wait = max(spacing, self.window.latency + self.window.pause if self.window.pause else 0.0)
+            if wait:
+                await asyncio.sleep(max(0.0, started + wait - self._loop.time()))
         while self._flying:
             self._landed.clear()
             await self._landed.wait()
@@ -145,21 +151,21 @@ class Giver:
         end, at = offset + most, offset
         try:
             while at < end:  # more than once only where the route turns out to carry less
-                sent = await self._send(frame, offer, ask.file.version, at, end - at)
+                sure = self.window.slowest and self.gaps.share > _MANY_GAPS
+                sent = await self._send(frame, offer, ask.file.version, at, end - at, sure=sure)
                 if not sent:
-                    self.window.failed()
                     return
                 at += sent
-                self.acknowledging.answered()
-                self._paged_at = self._loop.time()
         finally:
             self._land(offset)
 
     # Both
 
-    async def _send(self, frame: Zcl, offer: Offer, version: int, offset: int, most: int) -> int:
+    async def _send(
+        self, frame: Zcl, offer: Offer, version: int, offset: int, most: int, *, sure: bool
+    ) -> int:
         """Send one block; how many bytes were confirmed, 0 where none were."""
-        sure, tries = self.acknowledging.wanted, _AT_ONCE
+        tries = _AT_ONCE
         while True:
             size = min(most, self.size.limit)
             answer = Zcl(
@@ -182,10 +188,11 @@ class Giver:
             except NodeUnreachable:
                 self._session.sent(size)
                 self._counts.lost += 1
-                self.size.lost()
+                self.window.failed()
                 tries -= 1
                 if tries and self._loop.time() - began < _SOON:
                     continue  # the next hop did not take it; the node's own time-out would cost seconds
+                self.size.lost()
                 return 0
             self._session.sent(size)
             self._counts.blocks += 1

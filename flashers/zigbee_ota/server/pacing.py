@@ -52,7 +52,7 @@ class BlockSize:
         self._before = 0
 
     def lost(self) -> None:
-        """A block was not confirmed; several in a row may mean that it is too large for some hop."""
+        """A block was given up; several in a row may mean that it is too large for some hop."""
         self._failed += 1
         if self._failed < _FAILS_IN_A_ROW or self._innocent:
             return
@@ -70,28 +70,39 @@ class BlockSize:
 
 @dataclass(slots=True)
 class Window:
-    """How many blocks may be under way: as many as keep the channel busy, and no queue behind it.
+    """How many blocks of a page may be under way: as many as keep the channel busy, and no queue behind it.
 
-    What waits in the coordinator is ``in flight × (1 − fastest / latency)`` (Brakmo, TCP Vegas, 1994);
-    the window is held where that is a few blocks, so that sessions which share a coordinator share it
-    evenly, and one that is alone has all of it.
+    Two things are measured.  What waits in the coordinator is ``in flight × (1 − fastest / latency)``
+    (Brakmo, TCP Vegas, 1994); it is held at a few blocks, so that sessions which share a coordinator share
+    it evenly, and one that is alone has all of it.  And what did not arrive although it was confirmed was
+    lost by a relay that had its hands full: then less is under way, and at last there is a pause between
+    blocks in which it can hand them on.
     """
 
     most: int = MOST_IN_FLIGHT
     _limit: float = 2.0
     _fastest: list[float] = field(default_factory=lambda: [float("inf")] * 2)
     """Without and with an acknowledgement from the node, which comes later."""
+    _ceiling: float = MOST_IN_FLIGHT
     latency: float = 0.0
     """Seconds for a confirm, smoothed."""
+    pause: float = 0.0
+    """Seconds between two blocks, beside what their confirms take."""
 
     FEW, MANY = 2.0, 4.0
     FORGETS = 1.0001
     """The fastest confirm is forgotten slowly, since routes change; each page measures it anew."""
+    LONGEST_PAUSE, NO_PAUSE = 0.04, 0.002
 
     @property
     def limit(self) -> int:
         """No more blocks than this are under way."""
-        return max(1, min(self.most, int(self._limit)))
+        return max(1, min(self.most, int(self._limit), int(self._ceiling)))
+
+    @property
+    def slowest(self) -> bool:
+        """Whether nothing is left to slow down by."""
+        return self.limit == 1 and self.pause >= self.LONGEST_PAUSE
 
     def confirmed(self, took: float, in_flight: int, *, sure: bool = False) -> None:
         """A block was confirmed after ``took`` seconds, with so many under way when it was sent."""
@@ -100,21 +111,32 @@ class Window:
         self._fastest[sure] = min(self._fastest[sure] * self.FORGETS, took)
         queued = in_flight * (1 - self._fastest[sure] / took)
         if queued < self.FEW and in_flight + 1 >= self.limit:
-            self._limit = min(self.most, self._limit + 1 / self._limit)
+            self._limit = min(self.most, self._ceiling, self._limit + 1 / self._limit)
         elif queued > self.MANY:
             self._limit = max(1.0, self._limit - 1 / self._limit)
 
     def failed(self) -> None:
-        """One was not: there is too much under way, or nobody there."""
-        self._limit = max(1.0, self._limit / 2)
+        """One was not: the channel is full, or nobody is there."""
+        self._limit = max(1.0, self._limit * 0.7)
+
+    def page_over(self, gaps: int) -> None:
+        """All of a page is with the node now; so many of its blocks had to be asked for again."""
+        if not gaps:
+            self._ceiling = min(float(self.most), self._ceiling + 1)
+            self.pause = self.pause / 2 if self.pause > self.NO_PAUSE else 0.0
+            return
+        before = self.limit
+        self._ceiling = self._limit = max(1.0, before * 0.4)
+        if before == 1:
+            self.pause = min(max(self.pause * 2, self.latency / 4), self.LONGEST_PAUSE)
 
 
 @dataclass(slots=True)
 class Acknowledging:
-    """Whether blocks are acknowledged end to end: where that costs less than what gets lost.
+    """Whether single blocks are acknowledged end to end: where that costs less than what gets lost.
 
-    Without it a lost block costs the node's own time-out, and in a page the page's; with it every block
-    costs a frame back.  What the node asks again tells how much is lost, and how long it waits first.
+    Without it a lost block costs the node's own time-out; with it every block costs a frame back.
+    The node's repeated questions tell how much is lost, and how long it waits before it asks again.
     """
 
     _loss: float = 0.0

@@ -211,8 +211,8 @@ async def test_one_that_comes_back_after_it_was_given_up_is_looked_at_when_it_an
         assert outcomes(await running.records()) == ["wounded"]
         await running.until(lambda: bench.places["l1"].on, within=7200.0)
         back = asyncio.get_running_loop().time()
-        records = await running.ended(within=120.0)
-        assert outcomes(records) == ["wounded", "succeeded"]
+        await running.until(lambda: len(running.told("attempt.done")) == 2, within=120.0)
+        assert outcomes(await running.records()) == ["wounded", "succeeded"]
         assert asyncio.get_running_loop().time() - back < 60.0, "not at its next look, minutes later"
         assert node.counts.updates == 1
 

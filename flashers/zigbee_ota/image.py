@@ -8,7 +8,8 @@ should begin) is sent all the same, since nodes with such files take them.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from flashers.api import Component, Digest, Firmware, FirmwareImage, Segment
 from flashers.zigbee_ota.codec.header import ELEMENT, FIXED_SIZE
@@ -23,6 +24,7 @@ from flashers.zigbee_ota.image_errors import (
     OtherHardware,
     OtherImageType,
     OtherManufacturer,
+    ReaderMissing,
 )
 from flashers.zigbee_ota.params import OtaParams
 
@@ -115,6 +117,20 @@ def read_file(data: bytes) -> OtaFile:
     raise NotOta(f"in the first of {len(data)} bytes there is no OTA header ({_MAGIC.hex()})")
 
 
+def _reader() -> Any:
+    """OTA files as zigpy reads them.
+
+    Raises:
+        ReaderMissing: it is not installed.
+    """
+    try:
+        return import_module("zigpy.ota.image")
+    except ModuleNotFoundError as missing:
+        raise ReaderMissing(
+            f"OTA files are read by zigpy, and {missing.name!r} is not installed"
+        ) from missing
+
+
 def _beginnings(data: bytes) -> Iterator[int]:
     """Every place where a header may begin."""
     at = data.find(_MAGIC, 0, _SEARCHED)
@@ -124,13 +140,11 @@ def _beginnings(data: bytes) -> Iterator[int]:
 
 
 def _read_at(data: bytes, begin: int) -> OtaFile:
-    from zigpy.ota.image import OTAImageHeader
-
     here = data[begin:]
     if len(here) < FIXED_SIZE:
         raise OtaTruncated(f"the file ends {len(here)} bytes into its header")
     try:
-        header, _ = OTAImageHeader.deserialize(here)
+        header, _ = _reader().OTAImageHeader.deserialize(here)
     except ValueError as error:
         raise OtaTruncated(f"the file ends within its header: {error}") from error
     total, length = int(header.image_size), int(header.header_length)
@@ -154,10 +168,10 @@ def _read_at(data: bytes, begin: int) -> OtaFile:
 
 def _elements(payload: bytes, at: int) -> tuple[list[tuple[int, int]], int]:
     """The elements, and where the last whole one ends; zigpy's reading where that takes it apart."""
-    from zigpy.ota.image import OTAImage, TelinkOTAImage
-
+    reader = _reader()
     found, end = _scanned(payload, at)
-    for kind, scanned in ((OTAImage, found), (TelinkOTAImage, _scanned(payload, at, telink=True)[0])):
+    both = ((reader.OTAImage, found), (reader.TelinkOTAImage, _scanned(payload, at, telink=True)[0]))
+    for kind, scanned in both:
         if len(scanned) > _ELEMENTS_READ:
             continue  # it copies what is left with each element
         try:

@@ -57,3 +57,10 @@ class NotFirmware(BadImage):
 
     code = "ota-not-firmware"
     remedy = "Only firmware is brought to nodes; its image type is below 0xffc0."
+
+
+class ReaderMissing(BadImage):
+    """OTA files are read by zigpy, which is not installed here."""
+
+    code = "ota-reader-missing"
+    remedy = "Install Tender with the extra: pip install 'fleet-tender[zigbee]'."

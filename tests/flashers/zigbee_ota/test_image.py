@@ -2,6 +2,8 @@
 
 import hashlib
 import struct
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from typing import Any
@@ -213,3 +215,31 @@ def test_whatever_follows_the_magic_is_an_image_or_one_refusal_with_a_code(data:
         return
     assert file.payload in whole
     assert len(file.payload) == int(file.header.image_size)
+
+
+WITHOUT = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Without(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "zigpy":
+            raise ModuleNotFoundError(f"No module named {name!r}", name="zigpy")
+
+sys.meta_path.insert(0, Without())
+from flashers.api import Component
+from flashers.zigbee_ota import PLUGIN
+from flashers.zigbee_ota.image_errors import ReaderMissing
+from flashers.sim import SimApp
+data = PLUGIN.build(SimApp("1.0"), 500, {})
+try:
+    PLUGIN.parse(data, "zigbee-ota", Component(), PLUGIN.params())
+except ReaderMissing as error:
+    print(error.code, error.what_to_do)
+"""
+
+
+def test_a_site_without_zigpy_is_told_what_to_install() -> None:
+    said = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("ota-reader-missing")
+    assert "fleet-tender[zigbee]" in said.stdout

@@ -357,7 +357,7 @@ def test_a_node_asks_by_itself_once_a_day() -> None:
     st.sampled_from([0.0, 0.1, 0.25]),
     st.none() | st.tuples(st.integers(1, 40), st.booleans()),
 )
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_whatever_a_node_is_like_and_whatever_is_lost_it_ends_on_the_target(
     options: dict[str, str], seed: int, loss: float, cut: tuple[int, bool] | None
 ) -> None:

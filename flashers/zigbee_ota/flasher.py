@@ -81,7 +81,7 @@ class ZigbeeFlasher:
         image = ask.image
         if said is not None and self._has(said, image):
             self._session.progress(image.size, image.size)
-            return self._staged(said, image)
+            return await self._has_it(said, image)
         offer = await self._offer(ask, said)
         server = Server(
             self._session, link, self._params, image, offer, endpoint=endpoint_of(link, self._params)
@@ -100,7 +100,13 @@ class ZigbeeFlasher:
         if ended is Ended.RUNS:
             return None
         await self._session.remember(STAGED, f"{server.offer.version} {image.artifact}")
-        return self._staged(said, image)
+        return await self._has_it(said, image)
+
+    async def _has_it(self, said: Said | None, image: FirmwareImage) -> Seen | None:
+        """It waits with the image; one that cannot wait is told to start it, or does so unasked."""
+        if self._params.stages:
+            return self._staged(said, image)
+        return await self.activate(Activate((image,)))
 
     def _has(self, said: Said, image: FirmwareImage) -> bool:
         """Whether the node says that it waits with these bytes, which it checked."""

@@ -30,7 +30,12 @@ class Staged(TenderError):
 
 def opened(record: Record) -> bool:
     """Whether the window was opened, by the journal alone.  With two slots there is none."""
-    return record.touched and not record.rules.separate and not record.done
+    return record.touched and _has_a_window(record) and not record.done
+
+
+def _has_a_window(record: Record) -> bool:
+    rules = record.rules
+    return not rules.separate if rules.exposes is None else rules.exposes
 
 
 class Exposure:
@@ -49,7 +54,7 @@ class Exposure:
             return
         if held and not record.touched:
             raise Held(f"{record.node} was not touched yet, and nothing new is begun")
-        if isinstance(step, Transfer) and not record.rules.separate:
+        if isinstance(step, Transfer) and _has_a_window(record):
             self.open = True
 
     def done(self, step: Step) -> None:

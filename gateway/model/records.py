@@ -91,6 +91,8 @@ class Rules:
     boot: frozenset[EvidenceKind] = frozenset()
     separate: bool = True
     """Transferred images wait in a slot of their own until they are activated."""
+    exposes: bool | None = None
+    """While it is written the node may be without firmware that runs; None is as ``separate`` says."""
     keeps_staged: bool = True
     """What waits there is gone only if the loader refused it; else it may be a restart that lost it."""
     trial_boot: bool = False

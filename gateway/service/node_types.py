@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flashers.api import Activation, Declaration, Initiative, ResetKind
+from flashers.api import Activation, Declaration, Exposure, Initiative, ResetKind
 from gateway.attempt.ports import NodeType
 from gateway.model.records import Bounds, Rules
 from gateway.model.rescue import Effect, ResetBy
@@ -49,6 +49,7 @@ def rules_of(
         transfer=transfer,
         boot=boot,
         separate=declaration.activation is Activation.SEPARATE,
+        exposes=declaration.exposure is Exposure.WINDOW,
         keeps_staged=declaration.keeps_staged,
         trial_boot=declaration.trial_boot,
         reverts=declaration.reverts_by_itself,

@@ -97,8 +97,8 @@ def refusal(activate: str | None, node_type: NodeType) -> tuple[Reason, ...]:
     return (
         Reason(
             "activates-with-last-byte",
-            f"A node of type {node_type.profile.name} starts what is written with the last byte of it: "
-            f"nothing of it waits for {activate}.",
+            f"A node of type {node_type.profile.name} starts what it was given with the last byte of it: "
+            f"nothing waits for {activate}.",
             "Deploy to such nodes without --activate, at the time that suits.",
         ),
     )

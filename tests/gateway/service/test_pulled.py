@@ -111,6 +111,20 @@ async def test_a_lamp_that_is_given_up_while_it_waits_stays_on_what_it_ran(bench
         assert running_versions(bench)["l1"] == OLD
 
 
+@on_zigbee
+async def test_a_lamp_that_starts_what_it_has_at_once_is_refused_if_it_is_to_wait(bench: ZigbeeBench) -> None:
+    bench.profile(LAMP, params="stages = false")
+    bench.on_network("l1", options={"no-waiting": ""})
+    async with bench.gateway() as running:
+        await ready(bench, running)
+        await running.deploy("d", no_rollback="allow", activate="held")
+        (refused,) = await running.ended(within=DAY)
+        assert refused.result is not None
+        assert (outcomes([refused]), refused.result.code) == (["refused"], "activates-with-last-byte")
+        await running.deploy("e", no_rollback="allow")
+        assert outcomes(await running.ended(within=DAY)) == ["refused", "succeeded"]
+
+
 # Whether it takes anything older
 
 

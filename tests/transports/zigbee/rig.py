@@ -3,7 +3,7 @@
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -145,7 +145,7 @@ async def world(folder: Path, *, tcp: bool = False, seed: int = 1) -> AsyncItera
 
 
 async def until(network: ZigpyNetwork, so: Callable[[], bool], *, within: float = 30.0) -> None:
-    """Wait until something is so, as the network's listeners learn of it."""
+    """Wait until something is so: looked at when the network's listeners are told, and now and then."""
     told = asyncio.Event()
     end = network.changed(told.set)
     end_hearing = network.hear(lambda *_: told.set())
@@ -153,7 +153,9 @@ async def until(network: ZigpyNetwork, so: Callable[[], bool], *, within: float 
         async with asyncio.timeout(within):
             while not so():
                 told.clear()
-                await told.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.25):
+                        await told.wait()
     finally:
         end()
         end_hearing()

@@ -10,7 +10,9 @@ from transports.zigbee.backups import load
 from transports.zigbee.errors import NetworkTrouble
 
 
-@pytest.mark.parametrize("tcp", [False, True], ids=["pty", "tcp"])
+@pytest.mark.parametrize(
+    "tcp", [pytest.param(False, id="pty"), pytest.param(True, id="tcp", marks=pytest.mark.slow)]
+)
 async def test_a_network_is_formed_once_and_resumed_with_keys_and_nodes(tcp: bool, tmp_path: Path) -> None:
     async with world(tmp_path, tcp=tcp) as here:
         network = await here.host()
@@ -45,6 +47,7 @@ def vars_of(state: object) -> dict[str, object]:
     return {name: getattr(state, name) for name in ("channel", "pan_id", "extended_pan_id", "coordinator")}
 
 
+@pytest.mark.slow
 async def test_a_coordinator_of_another_network_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     async with world(tmp_path / "ours") as here:
         network = await here.host()
@@ -65,6 +68,7 @@ async def test_a_coordinator_of_another_network_is_refused_and_left_as_it_is(tmp
         assert (await other.host("theirs")).state.extended_pan_id == held
 
 
+@pytest.mark.slow
 async def test_a_coordinator_that_forgot_the_network_gets_it_back_from_a_backup(tmp_path: Path) -> None:
     """Its nodes never notice: keys, address and counters are as they were, and none joins again."""
     async with world(tmp_path) as here:
@@ -116,6 +120,7 @@ async def test_a_network_that_its_coordinator_holds_is_taken_over_where_none_is_
         await until(network, lambda: any((tmp_path / "after" / "backups").glob("*.json")))
 
 
+@pytest.mark.slow
 async def test_several_coordinators_have_networks_of_their_own(tmp_path: Path) -> None:
     async with world(tmp_path / "a", seed=1) as one, world(tmp_path / "b", seed=2) as two:
         first, second = await one.host("one"), await two.host("two")

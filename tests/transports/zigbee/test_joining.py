@@ -83,7 +83,9 @@ async def test_a_node_that_is_removed_leaves_and_is_forgotten(tmp_path: Path) ->
         assert again.nodes() == {}
 
 
-@pytest.mark.parametrize("tcp", [False, True], ids=["pty", "tcp"])
+@pytest.mark.parametrize(
+    "tcp", [pytest.param(False, id="pty"), pytest.param(True, id="tcp", marks=pytest.mark.slow)]
+)
 async def test_links_of_a_coordinator_that_is_pulled_out_are_lost_and_it_comes_again(
     tcp: bool, tmp_path: Path
 ) -> None:

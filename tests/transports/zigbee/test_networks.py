@@ -12,6 +12,7 @@ from transports.virtual.memory_zigbee import MemoryNetwork
 from transports.zigbee.errors import CoordinatorLost, NetworkTrouble
 from transports.zigbee.network import Network
 from transports.zigbee.networks import Networks, NetworkSettings, Radio
+from transports.zigbee.radios import LIBRARIES
 
 NOWHERE = "/dev/nothing-here"
 
@@ -56,7 +57,7 @@ async def test_an_unknown_network_is_refused_with_those_that_there_are(tmp_path:
     assert "home" in caught.value.what_to_do
 
 
-@pytest.mark.parametrize("radio", list(Radio))
+@pytest.mark.parametrize("radio", list(LIBRARIES))
 async def test_a_coordinator_that_is_not_there_is_named_and_waited_for(radio: Radio, tmp_path: Path) -> None:
     """With every radio library: its application is made, configured, and told to open the port."""
     networks = Networks({"home": NetworkSettings(NOWHERE, radio)}, folder=tmp_path)

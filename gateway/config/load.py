@@ -82,13 +82,13 @@ def _validate(merged: Merged, findings: list[Finding]) -> Config | None:
 
 def _unknown_networks(config: Config, merged: Merged) -> list[Finding]:
     """A Bluetooth adapter may be named by its address; a Zigbee network has to be described."""
-    found = []
+    found, known = [], sorted({*config.networks, *config.guests})
     for name, node in config.nodes.items():
         spec = node.spec
-        if spec.medium is not Medium.ZIGBEE or spec.target in config.networks:
+        if spec.medium is not Medium.ZIGBEE or spec.target in known:
             continue
         key, where = f"nodes.{name}.link", merged.where(("nodes", name, "link"))
-        close = nearest(spec.target, config.networks)
+        close = nearest(spec.target, known)
         hint = f"Did you mean {close}?  " if close else ""
         message = f"{key}: there is no network {spec.target!r}"
         remedy = f"{hint}Add [networks.{spec.target}], with its `radio` and `path`."

@@ -104,3 +104,12 @@ def test_two_nodes_do_not_have_one_address_in_two_spellings(tmp_path: Path) -> N
     with pytest.raises(BadConfig) as bad:
         load_config(file, environment={})
     assert [finding.code for finding in bad.value.findings] == ["config-link-twice"]
+
+
+def test_a_node_may_be_in_a_network_that_other_software_owns(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(
+        '[guests.hall]\n[guests.hall.mqtt]\nurl = "mqtt://127.0.0.1"\n'
+        f'[nodes.lamp]\nprofile = "lamp"\nlink = "{NODE["link"]}"\n'
+    )
+    assert load_config(file, environment={}).config.nodes["lamp"].link == NODE["link"]

@@ -236,6 +236,10 @@ class OtaClient:
         if found is None or not whole or refusal(board, found.header, file, size):
             self._refuse(file)
             return
+        if board.options.wants_more:
+            self.status = UpgradeStatus.WAIT_FOR_MORE
+            board.ask(UpgradeEndRequest(Status.REQUIRE_MORE_IMAGE, file))
+            return
         store.save(staged=True)
         self.status = UpgradeStatus.COMPLETE
         self._unanswered_rounds = 0

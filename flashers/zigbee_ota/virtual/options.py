@@ -169,6 +169,9 @@ class NodeOptions(BaseModel):
     drops_reports: bool = Field(
         default=False, description="after an update it has forgotten what it is to report"
     )
+    wants_more: bool = Field(
+        default=False, description="it has the file, and wants others before it starts any"
+    )
     bent: bool = Field(default=False, description="the first image is stored with a bent bit")
     room: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="it says that there is no room for more bytes than this"

@@ -418,6 +418,22 @@ def test_a_file_that_is_not_for_it_or_not_whole_is_refused_by_a_node(
     told(story, **options)
 
 
+def test_a_node_may_want_more_files_before_it_starts_any() -> None:
+    async def story(node: VirtualZigbeeNode, network: MemoryNetwork) -> None:
+        server = Server(network, file())
+        await server.notify()
+        await server.ended.wait()
+        (end,) = server.asked(UpgradeEndRequest)
+        assert isinstance(end, UpgradeEndRequest)
+        assert end.status == Status.REQUIRE_MORE_IMAGE
+        await server.say_start()
+        await asyncio.sleep(60)
+        assert runs(node) == OLD_DIGEST
+        assert await server.attribute(OtaAttribute.IMAGE_UPGRADE_STATUS) == UpgradeStatus.WAIT_FOR_MORE
+
+    told(story, wants_more="")
+
+
 def test_a_header_that_is_for_others_is_found_out_before_the_rest_is_fetched() -> None:
     async def story(node: VirtualZigbeeNode, network: MemoryNetwork) -> None:
         server = Server(network, file(hardware="4-9"))

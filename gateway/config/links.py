@@ -87,6 +87,10 @@ class LinkTable(BaseModel):
 
     @model_validator(mode="after")
     def _says_something(self) -> "LinkTable":
+        if LinkSpec.parse(self.link).medium is Medium.ZIGBEE:
+            raise ValueError(
+                "link: a coordinator has one owner; for a network of other software see [guests]"
+            )
         if self.after and not self.before:
             raise ValueError("after: what is let back has to be asked off first, by `before`")
         if self.uucp_lock and LinkSpec.parse(self.link).scheme != "uart":

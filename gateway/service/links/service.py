@@ -9,7 +9,7 @@ from flashers.api import Reason
 from gateway.model.links import Finding, LeaseView, LinkView
 from gateway.service.adapters.watching import AdapterWatch
 from gateway.service.links.diagnosis import diagnose
-from gateway.service.links.errors import LeaseUnknown, LinkExposed, LinkLeased
+from gateway.service.links.errors import LeaseUnknown, LinkExposed, LinkLeased, LinkNotLent
 from gateway.service.links.facts import LinkFacts
 from gateway.service.links.shared import Stage
 from gateway.service.links.sights import Sights
@@ -121,6 +121,8 @@ class Links:
     async def lease(self, request: LeaseRequest) -> LeaseView:
         """Give the link to the user."""
         name = self._sights.named(request.link)
+        if name.startswith("zigbee:"):
+            raise LinkNotLent
         end = self._now() + request.wait_s
         grace = self._now() + max(request.wait_s, _GRACE_S)
         while True:

@@ -113,3 +113,8 @@ def test_a_node_may_be_in_a_network_that_other_software_owns(tmp_path: Path) -> 
         f'[nodes.lamp]\nprofile = "lamp"\nlink = "{NODE["link"]}"\n'
     )
     assert load_config(file, environment={}).config.nodes["lamp"].link == NODE["link"]
+
+
+def test_a_network_is_not_shared_as_a_port_is() -> None:
+    with pytest.raises(ValidationError, match="guests"):
+        config(links={"hall": {"link": "zigbee:hall", "unit": "other.service"}})

@@ -2,8 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from flashers.api import Role
 from gateway.model.links import Culprit
+from gateway.service.links.errors import LinkNotLent
+from gateway.verbs.links import LeaseRequest
 from tests.gateway.service.site import LAMP, NEW, OLD, Piece, outcomes
 from tests.gateway.service.zigbeesite import HALL, ZigbeeBench, ZigbeeRunning, on_zigbee, running_versions
 from transports.zigbee.errors import CoordinatorLost, NetworkTrouble
@@ -267,3 +271,11 @@ async def test_a_configured_network_is_open_though_no_node_is_on_it(bench: Zigbe
         link = await running.link()
         assert link.network is not None
         assert link.network.up
+
+
+@on_zigbee
+async def test_a_network_is_not_lent(bench: ZigbeeBench) -> None:
+    bench.on_network("l1")
+    async with bench.gateway() as running:
+        with pytest.raises(LinkNotLent):
+            await running.gateway.links.lease(LeaseRequest("l1", 60.0, "ann"))

@@ -37,12 +37,11 @@ from flashers.zigbee_ota.probing import STAGED, Said, endpoint_of
 from flashers.zigbee_ota.server import given
 from flashers.zigbee_ota.server.errors import ActivationIgnored, ImageInvalid, OfferDeclined
 from flashers.zigbee_ota.server.offer import Offer, header_of
+from flashers.zigbee_ota.server.offering import HIGHEST
 from flashers.zigbee_ota.server.serving import Ended, Server
 from flashers.zigbee_ota.server.starting import Started, Starter
 from transports.zcl import Zcl
 
-_HIGHEST = 0xFFFFFFFE
-"""The highest file version; the next one stands for every version (ZCL revision 8, 11.4.2.7)."""
 _INVALID = "zigbee-ota-invalid"
 """The artifact that a node called invalid after it had all of it under another version."""
 _IDENTIFY_S = 10
@@ -132,7 +131,7 @@ class ZigbeeFlasher:
             runs = int(ask.replaces.version) if ask.replaces.version.isdecimal() else None
         version = own
         if runs is not None and runs >= own:
-            if runs >= _HIGHEST:
+            if runs >= HIGHEST:
                 raise OfferDeclined(f"nothing can be offered to a node that runs {version_text(runs)}")
             version = runs + 1
             again = [

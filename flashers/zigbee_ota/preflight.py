@@ -5,9 +5,8 @@ from flashers.zigbee_ota.codec.header import Header
 from flashers.zigbee_ota.codec.words import ANY
 from flashers.zigbee_ota.params import OtaParams
 from flashers.zigbee_ota.server.offer import header_of
+from flashers.zigbee_ota.server.offering import HIGHEST
 from transports.errors import TenderError
-
-_HIGHEST = 0xFFFFFFFE
 
 
 def reasons(ask: Preflight, params: OtaParams) -> tuple[Reason, ...]:
@@ -21,6 +20,7 @@ def reasons(ask: Preflight, params: OtaParams) -> tuple[Reason, ...]:
         _image_type(header, ask.seen, params),
         _hardware(header, params),
         _model(ask.seen, params),
+        _destination(header, ask.seen),
         _room_above(ask.image, ask.seen),
     )
     return tuple(reason for reason in found if reason is not None)
@@ -84,10 +84,23 @@ def _model(seen: Seen, params: OtaParams) -> Reason | None:
     )
 
 
+def _destination(header: Header, seen: Seen) -> Reason | None:
+    if header.destination is None or seen.identity is None:
+        return None
+    own = f"{header.destination:016x}"
+    if seen.identity.value.replace(":", "").lower() == own:
+        return None
+    return Reason(
+        "only-for-another-node",
+        f"The image is for the node {own} alone, and this one is {seen.identity.value}.",
+        "Deploy the file that its vendor made for this node.",
+    )
+
+
 def _room_above(image: FirmwareImage, seen: Seen) -> Reason | None:
     """An older image needs a number above the one that runs; there is none above the highest."""
     runs = _number(seen, "file-version")
-    if runs is None or runs < _HIGHEST or str(runs) == image.firmware.version:
+    if runs is None or runs < HIGHEST or str(runs) == image.firmware.version:
         return None
     return Reason(
         "no-higher-version",

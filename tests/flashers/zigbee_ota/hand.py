@@ -42,9 +42,15 @@ _KINDS = {OtaAttribute.IMAGE_UPGRADE_STATUS: _ENUM8, OtaAttribute.MANUFACTURER_I
 _TEXT = 0x42
 
 
-def image(version: int = 2, size: int = 1000, *, hardware: tuple[int, int] | None = None) -> FirmwareImage:
+def image(
+    version: int = 2,
+    size: int = 1000,
+    *,
+    hardware: tuple[int, int] | None = None,
+    destination: int | None = None,
+) -> FirmwareImage:
     """An OTA file of so many bytes, with one element in it."""
-    fixed = Header(File(MANUFACTURER, TYPE, version), size, "hand", hardware)
+    fixed = Header(File(MANUFACTURER, TYPE, version), size, "hand", hardware, destination)
     head = fixed.encode()
     body = bytes(index * 7 % 256 for index in range(size - len(head) - 6))
     data = head + struct.pack("<HI", 0, len(body)) + body

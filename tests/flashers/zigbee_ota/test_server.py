@@ -5,12 +5,14 @@ import asyncio
 import pytest
 
 from flashers.api import (
+    Activate,
     DowngradeRefused,
     EvidenceKind,
     Firmware,
     NodeRefused,
     NodeSilent,
     Of,
+    Preflight,
     Probe,
     Seen,
     Stalled,
@@ -30,6 +32,7 @@ from flashers.zigbee_ota.codec import (
 )
 from flashers.zigbee_ota.codec.words import FOREVER, General, OtaAttribute, UpgradeStatus
 from flashers.zigbee_ota.server.errors import (
+    ActivationIgnored,
     CheckSilent,
     ImageDeclined,
     ImageInvalid,
@@ -39,7 +42,7 @@ from flashers.zigbee_ota.server.errors import (
     NotifyIgnored,
     OfferDeclined,
 )
-from tests.flashers.zigbee_ota.hand import MANUFACTURER, TYPE, World, image, play
+from tests.flashers.zigbee_ota.hand import IEEE, MANUFACTURER, TYPE, World, image, play
 from transports.errors import LinkLost, TenderError
 
 NEW = image(2)
@@ -467,5 +470,101 @@ def test_a_transfer_knows_what_runs_from_the_host_where_the_node_does_not_say() 
         assert file.version == 8
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+    play(story)
+
+
+# Starting
+
+
+async def _has_it(world: World) -> "asyncio.Task[object]":
+    world.hand.ota[OtaAttribute.DOWNLOADED_FILE_VERSION] = 2
+    world.hand.ota[OtaAttribute.IMAGE_UPGRADE_STATUS] = UpgradeStatus.WAITING
+
+    async def run() -> object:
+        return await world.flasher.activate(Activate((NEW,)))
+
+    return asyncio.ensure_future(run())
+
+
+def test_a_node_is_told_to_start_without_having_asked_until_it_is_gone() -> None:
+    async def story(world: World) -> None:
+        starting = await _has_it(world)
+        for _ in range(2):
+            said = await world.hand.hears(Command.UPGRADE_END_RESPONSE)
+            assert UpgradeEndResponse.decode(said.payload) == UpgradeEndResponse(
+                File(MANUFACTURER, TYPE, 2), 0, 0
+            )
+        world.node.set_reach(reach=False)
+        assert await starting is None
+
+    play(story)
+
+
+def test_a_node_that_only_listens_when_it_asks_is_told_then() -> None:
+    async def story(world: World) -> None:
+        starting = await _has_it(world)
+        await asyncio.sleep(1800)
+        world.hand.told.clear()
+        tsn = world.hand.end()
+        said = await world.hand.hears(Command.UPGRADE_END_RESPONSE)
+        assert said.tsn == tsn
+        assert UpgradeEndResponse.decode(said.payload).upgrade_at == 0
+        world.hand.ota = {
+            OtaAttribute.CURRENT_FILE_VERSION: 2,
+            OtaAttribute.IMAGE_UPGRADE_STATUS: UpgradeStatus.NORMAL,
+        }
+        seen = await starting
+        assert isinstance(seen, Seen)
+        assert seen.proves(Of.BOOT, (EvidenceKind.VERSION,))
+        why, seconds = world.session.waits[0]
+        assert "asks by itself" in why
+        assert seconds > 3600
+
+    play(story)
+
+
+def test_a_node_that_never_starts_is_left_after_it_must_have_asked() -> None:
+    async def story(world: World) -> float:
+        starting = await _has_it(world)
+        with pytest.raises(ActivationIgnored):
+            await starting
+        told = [each for each in world.hand.told if each.command == Command.UPGRADE_END_RESPONSE]
+        assert len(told) == 4
+        return asyncio.get_running_loop().time()
+
+    assert 3600 < play(story) < 4000
+
+
+def test_a_node_without_the_attributes_is_believed_to_wait_if_it_was_told_to() -> None:
+    async def story(world: World) -> None:
+        task = world.transfer(NEW)
+        await world.hand.hears(Command.IMAGE_NOTIFY)
+        await world.hand.takes(NEW.payload)
+        await _staged(world, task)
+        seen = await world.flasher.probe(Probe())
+        standby = seen.standby(0)
+        assert standby is not None
+        assert standby.firmware == Firmware(version="2")
+
+        async def run() -> object:
+            return await world.flasher.activate(Activate((NEW,)))
+
+        starting = asyncio.ensure_future(run())
+        await world.hand.hears(Command.UPGRADE_END_RESPONSE)
+        world.hand.ota[OtaAttribute.CURRENT_FILE_VERSION] = 2
+        assert isinstance(await starting, Seen)
+        assert (await world.flasher.probe(Probe())).standby(0) is None
+
+    play(story)
+
+
+def test_an_image_that_is_for_one_node_alone_is_no_other_nodes() -> None:
+    async def story(world: World) -> None:
+        seen = await world.flasher.probe(Probe())
+        for destination, codes in (IEEE, []), ("00:12:4b:00:00:00:00:99", ["only-for-another-node"]):
+            only = image(2, destination=int(destination.replace(":", ""), 16))
+            reasons = await world.flasher.preflight(Preflight(only, seen))
+            assert [each.code for each in reasons] == codes
 
     play(story)

@@ -161,7 +161,7 @@ class ZigbeeBench(Bench):
                 clock=self.clock,
             )
             gateway = Gateway(site, first_look_s=first_look_s)
-            running = ZigbeeRunning(gateway)
+            running = ZigbeeRunning(gateway, self)
             await gateway.start()
             running.work = asyncio.create_task(gateway.run())
             try:
@@ -176,6 +176,10 @@ class ZigbeeBench(Bench):
 
 class ZigbeeRunning(Running):
     """A running gateway; its end is not the mesh's."""
+
+    def __init__(self, gateway: Gateway, bench: ZigbeeBench) -> None:
+        super().__init__(gateway)
+        self.bench = bench
 
     async def end(self) -> None:
         """No more turns of the gateway's; the nodes go on."""

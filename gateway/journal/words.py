@@ -42,15 +42,13 @@ class WordsBook(Book):
         query = "INSERT OR REPLACE INTO words (node, generation, name, value, attempt) VALUES (?, ?, ?, ?, ?)"
         await self._execute(query, node, generation, name, value, attempt)
 
-    async def downgrade(self, profile: str, model: str, version: str) -> Downgrade | None:
-        """What the last one that tried has shown; None if nobody has."""
-        query = (
-            "SELECT taken, attempt, seen_at FROM downgrades WHERE profile = ? AND model = ? AND version = ?"
-        )
-        rows = await self._rows(query, profile, model, version)
-        return next(
-            (Downgrade(profile, model, version, bool(t), a, load(Stamp, at)) for t, a, at in rows), None
-        )
+    async def downgrades(self) -> list[Downgrade]:
+        """What the last one that tried has shown, of every type, model and version."""
+        rows = await self._rows("SELECT profile, model, version, taken, attempt, seen_at FROM downgrades")
+        return [
+            Downgrade(profile, model, version, bool(taken), attempt, load(Stamp, at))
+            for profile, model, version, taken, attempt, at in rows
+        ]
 
     async def keep_downgrade(
         self, profile: str, model: str, version: str, attempt: int | None, *, taken: bool

@@ -239,6 +239,8 @@ class NodeView:
     recoverable_why: str = ""
     owner: str | None = None
     """The gateway that has a node on the air, as far as that is known."""
+    takes_older: bool | None = None
+    """Whether such a node took older firmware while what it runs now ran; None: nobody has tried."""
 
 
 @dataclass(frozen=True, slots=True)

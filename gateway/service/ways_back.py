@@ -41,12 +41,13 @@ class KnownWays:
 
     async def took_older(self, profile: str, model: str, version: str) -> bool | None:
         """Whether such nodes took an older image while that version ran."""
-        found = await self._journal.downgrade(profile, model, version)
-        return None if found is None else found.taken
+        return self._inventory.took_older.get((profile, model, version))
 
     async def learn_downgrade(self, record: Record, version: str, *, taken: bool) -> None:
         """It was tried."""
         await self._journal.keep_downgrade(record.profile, record.model, version, record.id, taken=taken)
+        self._inventory.took_older[record.profile, record.model, version] = taken
+        self._inventory.shown_anew()
 
     async def proved(self, record: Record, kind: RollbackKind) -> None:
         """A way back was just seen to work."""

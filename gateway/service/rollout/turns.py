@@ -116,6 +116,9 @@ class Turns:
         self.marks = await journal.release_marks()
         self._concluded = await journal.concluded()
         self.let_go = await journal.let_go()
+        self._site.inventory.took_older.update(
+            {(each.profile, each.model, each.version): each.taken for each in await journal.downgrades()}
+        )
         self.recall_changed()
 
     async def run(self) -> None:

@@ -67,11 +67,10 @@ async def test_a_word_goes_with_its_node_to_another_name(journal: Journal) -> No
 async def test_whether_an_older_image_was_taken_is_what_the_last_one_that_tried_has_shown(
     journal: Journal,
 ) -> None:
-    assert await journal.downgrade("plug", "TS011F", "30") is None
+    assert await journal.downgrades() == []
     await journal.keep_downgrade("plug", "TS011F", "30", 4, taken=True)
+    await journal.keep_downgrade("plug", "TS011F", "31", 4, taken=True)
     await journal.keep_downgrade("plug", "TS011F", "30", 5, taken=False)
-    found = await journal.downgrade("plug", "TS011F", "30")
-    assert found is not None
-    assert (found.taken, found.attempt) == (False, 5)
-    assert await journal.downgrade("plug", "TS011F", "31") is None
-    assert await journal.downgrade("plug", "", "30") is None
+    found = await journal.downgrades()
+    assert [(each.version, each.taken, each.attempt) for each in found] == [("30", False, 5), ("31", True, 4)]
+    assert {(each.profile, each.model) for each in found} == {("plug", "TS011F")}

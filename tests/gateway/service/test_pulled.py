@@ -143,6 +143,8 @@ async def test_a_lamp_that_takes_nothing_older_is_remembered_and_the_next_is_ref
         assert running_versions(bench)["l1"] == NEW
     async with bench.gateway() as running:
         await known(bench, running)
+        await running.gateway.probe("l2", allow_restart=False)
+        assert (await running.view("l2")).takes_older is False
         await running.deploy("e", "l2", version=OLD)
         refused = (await running.ended(within=DAY))[-1]
         assert refused.result is not None
@@ -162,6 +164,7 @@ async def test_a_way_back_that_is_known_to_be_refused_is_none_and_is_said_before
         await known(bench, running)
         wanted = await _version_of(running, bench)
         await running.gateway.site.journal.keep_downgrade(LAMP, "virtual-node", wanted, None, taken=False)
+    async with bench.gateway() as running:
         record = await updated(bench, running, no_rollback="refuse")
         assert record.result is not None
         assert (outcomes([record]), record.result.code) == (["refused"], "downgrade-refused")

@@ -144,3 +144,16 @@ async def test_a_coordinator_that_resets_by_itself_goes_on(tmp_path: Path) -> No
         await until(network, lambda: not network.state.up)
         await until(network, lambda: network.state.up)
         assert await asked(network.node(node.ieee)) == 0x01020304
+
+
+async def test_one_node_is_let_in_by_the_code_that_is_printed_on_it(tmp_path: Path) -> None:
+    """The code is the example of the base device behavior specification, 10.1.1."""
+    async with world(tmp_path) as here:
+        network = await here.host()
+        code = bytes.fromhex("83fed3407a939723a5c639b26916d505c3b5")
+        with pytest.raises(NetworkTrouble, match="no install code"):
+            await network.admit(ieee(1), code[:-1] + b"\0", 60)
+        assert not here.virtual.coordinator.permits
+        await network.admit(ieee(1), code, 60)
+        assert here.virtual.coordinator.permits
+        assert network.state.joining_for > 50

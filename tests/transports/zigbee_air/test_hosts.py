@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from tests.transports.zigbee_air.peers import BASIC, OTA, Lamp, ieee
 from transports.virtual.zigbee import VirtualNetwork, timing
 from transports.virtual.zigbee.data_requests import IN_FLIGHT
+from transports.virtual.zigbee.install_codes import key_of
 
 PATIENCE = 20.0
 FREE = 200
@@ -108,6 +109,26 @@ async def test_zigpy_forms_a_network_and_a_node_joins_it(
         await device.zdo.leave()
         await asyncio.wait_for(told.left.wait(), PATIENCE)
     assert network.ncp.unknown == []
+
+
+async def test_node_with_an_install_code_is_let_in_by_it_and_no_other_node(
+    network: VirtualNetwork, tmp_path: Path
+) -> None:
+    from zigpy.types import EUI64, KeyData
+
+    code = bytes.fromhex("83fed3407a939723a5c639b26916d505c3b5")
+    network.add(Lamp(1), joined=False, install_code=code)
+    network.add(Lamp(2), joined=False)
+    async with host(str(tmp_path / "coordinator")) as app:
+        told = Listener()
+        app.add_listener(told)
+        permit = app.permit_with_link_key(EUI64.convert(ieee(1)), KeyData(key_of(code)), 60)
+        permitting = asyncio.create_task(permit)
+        await asyncio.wait_for(told.known.wait(), PATIENCE)
+        permitting.cancel()
+        with suppress(asyncio.CancelledError):
+            await permitting
+        assert [network.truth(ieee(number)).joined for number in (1, 2)] == [True, False]
 
 
 async def test_network_is_resumed_after_everything_was_restarted(tmp_path: Path) -> None:

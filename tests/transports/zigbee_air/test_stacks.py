@@ -13,6 +13,7 @@ from transports.virtual.clock import run_virtual
 from transports.virtual.zigbee import VirtualNetwork, descriptors, timing, zdo
 from transports.virtual.zigbee.aps import Aps, Kind
 from transports.virtual.zigbee.channel import Outcome, Transmission
+from transports.virtual.zigbee.install_codes import key_of
 from transports.virtual.zigbee.mesh import Parcel
 
 NOTICE = bytes((0x09, 1, 0x00, 0, 100))
@@ -184,6 +185,33 @@ def test_node_joins_only_while_that_is_permitted(sleepy: bool, hops: int) -> Non
             assert truth.hops == hops
 
     run_virtual(main())
+
+
+CODE = bytes.fromhex("83fed3407a939723a5c639b26916d505c3b5")
+CODES_KEY = "66b6900981e1ee3ca4206b6b861c02bb"
+"""The code and the key that the specification gives as its example (Base Device Behavior, 10.1)."""
+
+
+def test_key_of_an_install_code_is_the_specifications() -> None:
+    assert key_of(CODE).hex() == CODES_KEY
+    with pytest.raises(ValueError, match="an install code has"):
+        key_of(CODE[:-1])
+
+
+@virtually
+async def test_node_with_an_install_code_joins_only_where_it_was_entered() -> None:
+    async with site() as bench:
+        network, coordinator = bench.network, bench.network.coordinator
+        network.add(Lamp(1), joined=False, install_code=CODE)
+        network.add(Lamp(2), joined=False)
+        coordinator.permit(250)
+        await asyncio.sleep(60)
+        assert [network.truth(ieee(number)).joined for number in (1, 2)] == [False, True]
+        coordinator.install_keys[ieee(1)] = bytes.fromhex(CODES_KEY)
+        coordinator.codes_only = True
+        network.add(Lamp(3), joined=False)
+        await asyncio.sleep(120)
+        assert [network.truth(ieee(number)).joined for number in (1, 3)] == [True, False]
 
 
 @virtually

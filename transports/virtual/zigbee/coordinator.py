@@ -75,6 +75,10 @@ class Coordinator:
         self._mesh = mesh
         self._agenda = mesh.agenda
         self._dice = dice
+        self.install_keys: dict[str, bytes] = {}
+        """Keys of install codes that a host has entered, by address."""
+        self.codes_only = False
+        """Nobody else is let in."""
         self._permitted_until = 0.0
         self._routes_told: set[str] = set()
         self._count = 0
@@ -112,6 +116,8 @@ class Coordinator:
         """The chip restarts or has no power: nothing but the flash is left."""
         self.running = False
         self.subject.endpoints.clear()
+        self.install_keys.clear()
+        self.codes_only = False
         self._permitted_until = 0.0
         self.aps.stop()
         for node in self.nodes.values():
@@ -145,6 +151,11 @@ class Coordinator:
         """A node that has been in the network for long."""
         node.settle(self._address_of(node.ieee) if nwk is None else nwk, node.key)
         self.nodes[node.nwk] = node
+
+    def accepts(self, node: Joiner) -> bool:
+        """Whether a stranger and this network have a key in common."""
+        known = self.install_keys.get(node.ieee)
+        return known == node.install_key and (known is not None or not self.codes_only)
 
     def admit(self, node: Joiner, *, fresh: bool) -> int:
         """Take a node in, or back; returns its short address."""

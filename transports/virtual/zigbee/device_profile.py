@@ -10,6 +10,7 @@ from transports.virtual.zigbee import descriptors, zdo
 from transports.virtual.zigbee.chip import (
     FAILURE,
     FIRST_BROADCAST,
+    INVALID,
     OK,
     STARTED_AS_COORDINATOR,
     STARTING,
@@ -19,6 +20,7 @@ from transports.virtual.zigbee.chip import (
     Handlers,
     well,
 )
+from transports.virtual.zigbee.install_codes import key_of
 from transports.virtual.zigbee.mt import Kind, System
 from transports.virtual.zigbee.stack import NodeStack
 
@@ -26,6 +28,7 @@ BROADCAST = 0x0F
 """The address mode."""
 AWAKE = 0xFFFD
 """The broadcast to all whose receiver is on."""
+KEY_BYTES = 16
 START_SECONDS = 0.05
 """From the command until the network is there; ours (a real one scans first)."""
 
@@ -80,7 +83,9 @@ class DeviceProfile:
             (ask, 0x4B): well,
             (ask, 0x50): self._network,
             (ask, 0x53): well,
+            (app, 0x04): self._install_code,
             (app, 0x05): self._commission,
+            (app, 0x06): self._codes_only,
             (app, 0x08): self._set_channels,
         }
 
@@ -174,6 +179,22 @@ class DeviceProfile:
         """SRC_RTG_IND."""
         data = struct.pack(f"<HB{len(relays)}H", node.nwk, len(relays), *relays)
         self._chip.indicate(System.ZDO, 0xC4, data)
+
+    def _install_code(self, data: bytes) -> Answer:
+        """A code with its checksum (1), or the key that was made of it (2)."""
+        ieee, code = descriptors.ieee_text(data[1:9]), data[9:]
+        try:
+            key = key_of(code) if data[0] == 1 else code
+        except ValueError:
+            return bytes((INVALID,))
+        if len(key) != KEY_BYTES:
+            return bytes((INVALID,))
+        self._coordinator.install_keys[ieee] = key
+        return bytes((OK,))
+
+    def _codes_only(self, data: bytes) -> Answer:
+        self._coordinator.codes_only = bool(data[0])
+        return bytes((OK,))
 
     def _set_channels(self, data: bytes) -> Answer:
         primary, mask = struct.unpack("<BI", data)

@@ -48,6 +48,10 @@ class Door(Protocol):
         """The network's key."""
         ...
 
+    def accepts(self, node: "Joiner") -> bool:
+        """Whether a stranger and this network have a key in common."""
+        ...
+
     def admit(self, node: "Joiner", *, fresh: bool) -> int:
         """Take a node in, or back; returns its short address."""
         ...
@@ -59,6 +63,7 @@ class Joiner(Protocol):
     aps: ApsLayer
     joined: bool
     key: bytes | None
+    install_key: bytes | None
     powered: bool
 
     @property
@@ -141,7 +146,7 @@ class Joining:
         """The question reached the coordinator."""
         door = self._door
         stranger = not node.joined or (node.key is not None and node.key != door.key)
-        if not door.running or (stranger and not door.permits):
+        if not door.running or (stranger and not (door.permits and door.accepts(node))):
             return
         nwk = door.admit(node, fresh=stranger)
         answered = Command(lambda: self._answered(node, nwk))

@@ -153,7 +153,7 @@ class Ncp:
             (ask | sys, 0x0C): lambda _: self._dice.randbytes(2),
             (ask | sys, 0x0F): lambda data: data[1:2],
             (ask | sys, 0x14): well,
-            **{(ask | app, number): well for number in (0x01, 0x02, 0x03, 0x04, 0x06, 0x07, 0x09, 0xFF)},
+            **{(ask | app, number): well for number in (0x01, 0x02, 0x03, 0x07, 0x09, 0xFF)},
         }
 
     def _reset(self, data: bytes) -> Answer:

@@ -19,6 +19,7 @@ from transports.virtual.zigbee.agenda import Agenda
 from transports.virtual.zigbee.channel import Channel, Counters, Radio, Rule
 from transports.virtual.zigbee.coordinator import Coordinator
 from transports.virtual.zigbee.descriptors import Binding
+from transports.virtual.zigbee.install_codes import key_of
 from transports.virtual.zigbee.mesh import Mesh
 from transports.virtual.zigbee.ncp import Ncp
 from transports.virtual.zigbee.nv import Memory
@@ -171,6 +172,7 @@ class VirtualNetwork:
         joined: bool = True,
         through: str | None = None,
         nwk: int | None = None,
+        install_code: bytes | None = None,
     ) -> NodeStack:
         """Put a node in range, so many hops from the coordinator; it appears when it has booted.
 
@@ -182,6 +184,7 @@ class VirtualNetwork:
                 A node that the kept state knows is in it in any case.
             through: a router of this network that it is behind, instead of ``hops``.
             nwk: its short address, where it has been joined.
+            install_code: with its checksum; it joins only where that was entered.
         """
         node = NodeStack(
             peer, self.mesh, self.coordinator.aps, self.coordinator.joining, self.coordinator.went
@@ -190,6 +193,8 @@ class VirtualNetwork:
         parent = self.nodes[through].aps.radio if through is not None else self._relay(hops - 1, loss)
         self.mesh.put_behind(radio, parent)
         radio.loss = loss
+        if install_code is not None:
+            node.install_key = key_of(install_code)
         self.nodes[node.ieee] = node
         known = self._known.get(node.ieee)
         if known is not None:

@@ -58,6 +58,8 @@ class NodeStack:
         self.joined = False
         self.key: bytes | None = None
         """The network key that it has been given; None trusts whatever network there is."""
+        self.install_key: bytes | None = None
+        """The key of its install code, if it has one: it joins nobody who does not know that."""
         self.sent_unheard = 0
         """Frames of the application that did not get to the next hop."""
         self.blocks = 0

@@ -193,16 +193,18 @@ class Mesh:
     def _polled(self, child: Radio) -> None:
         """The acknowledgement of the poll says whether something is there; then the node stays awake."""
         places = self._kept[child]
-        kept = next((kept for kept in places if not kept.sending), None)
-        if kept is None:
+        if not places or any(kept.sending for kept in places):
             return
+        kept = places[0]
         kept.sending = True
         child.listening = True
+        dozes = self.agenda.later(TOTAL_WAIT, self._doze, child)
         parcel = kept.parcel
 
         def done(outcome: Outcome) -> None:
             kept.sending = False
-            child.listening = False
+            self.agenda.forget(dozes)
+            self._doze(child)
             if outcome is Outcome.DELIVERED and kept in places:
                 places.remove(kept)
                 self.agenda.forget(kept.expiry)
@@ -212,6 +214,10 @@ class Mesh:
                     self.ask(child)  # the frame had its pending bit set
 
         self.channel.send(Transmission(parcel.path[-2], child, parcel.psdu, parcel, done))
+
+    def _doze(self, child: Radio) -> None:
+        """A node that has asked waits no longer, also where the channel was too busy for its parent."""
+        child.listening = False
 
     def _repeat(self, radio: Radio, flood: Flood, left: int) -> None:
         audience = tuple(other for other in self._neighbours(radio) if other not in flood.has and other.on)

@@ -50,7 +50,9 @@ venv: .venv/up-to-date ## the Python environment in .venv
 	@tools/environment .venv requirements.lock --editable
 	@touch $@
 
-peers: .peers/up-to-date .peers/nrfutil-up-to-date ## other people's clients, in an environment of their own
+NODE_PEERS := .peers/node/herdsman/up-to-date .peers/node/zigbee2mqtt/up-to-date
+
+peers: .peers/up-to-date .peers/nrfutil-up-to-date $(NODE_PEERS) ## other people's clients, in an environment of their own
 
 .peers/up-to-date: tests/peers/requirements.lock tools/environment
 	@tools/environment .peers tests/peers/requirements.lock
@@ -58,6 +60,10 @@ peers: .peers/up-to-date .peers/nrfutil-up-to-date ## other people's clients, in
 
 .peers/nrfutil-up-to-date: tests/peers/nrfutil.lock tools/environment .peers/up-to-date
 	@PIP_NO_DEPS=1 PIP_IGNORE_REQUIRES_PYTHON=1 tools/environment .peers/nrfutil tests/peers/nrfutil.lock
+	@touch $@
+
+.peers/node/%/up-to-date: tests/peers/zigbee/%/package.json tests/peers/zigbee/%/package-lock.json tools/node-modules .peers/up-to-date
+	@tools/node-modules .peers .peers/node/$* tests/peers/zigbee/$*
 	@touch $@
 
 debs: ## the broker, the AVR tools, a compiler and the machine with BlueZ, unpacked below .cache where the machine lacks them

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from bench.measure import Row
 
-_PARTS = ("smp", "ble", "stk500", "service", "extras", "fifty")
+_PARTS = ("smp", "ble", "zigbee", "stk500", "service", "extras", "fifty")
 _OUT = Path(__file__).parent / "out" / "bench.json"
 
 
@@ -49,6 +49,10 @@ def _measure(part: str, folder: Path, runs: int, peers: Path) -> list[Row]:
         from bench import ble
 
         return ble.measure(peers)
+    if part == "zigbee":
+        from bench import zigbee
+
+        return zigbee.measure(folder / "zigbee", runs=runs)
     if part == "stk500":
         from bench import stk500
 

@@ -5,6 +5,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -38,6 +39,8 @@ from gateway.service.shapes import Shapes
 from gateway.service.site import Site
 from gateway.service.standing.manager import ServiceManager
 from gateway.service.stock import Pins
+from gateway.service.zigbee.hearing import Hearing
+from gateway.service.zigbee.reach import ZigbeeReach
 from gateway.state.exporting import clear_work
 from gateway.state.importing import settle
 from gateway.trust.policy import TrustPolicy
@@ -45,6 +48,8 @@ from gateway.upstream.port import Upstream
 from transports.ble.adapters import Adapters
 from transports.errors import TenderError
 from transports.open import open_link
+from transports.zigbee.network import Network
+from transports.zigbee.networks import Networks, NetworkSettings
 
 log = logging.getLogger("tender.app")
 
@@ -66,11 +71,12 @@ async def make_site(
     database: Callable[[Path], Database] = Database,
     clock: Clock = now,
     adapters: Adapters | None = None,
+    networks: Networks | None = None,
 ) -> Site:
     """Open everything that a gateway keeps in its state folder; ``stack`` closes it again.
 
-    ``opener``, ``registry``, ``node_types``, ``database``, ``clock`` and ``adapters`` are the
-    installation's own if left out.
+    ``opener``, ``registry``, ``node_types``, ``database``, ``clock``, ``adapters`` and ``networks``
+    are the installation's own if left out.
 
     Raises:
         TenderError: the journal is too new or damaged, the disk cannot be used, a key is bad.
@@ -94,6 +100,7 @@ async def make_site(
     fetcher = Fetcher(store)
     stack.push_async_callback(fetcher.close)
     reach = await _reach(config, journal, stack, adapters)
+    zigbee = await _zigbee(config, journal, stack, networks, clock)
     return Site(
         config=config,
         journal=journal,
@@ -110,13 +117,14 @@ async def make_site(
         hooks=_hooks(registry),
         pins=pins,
         reach=reach,
+        zigbee=zigbee,
         leases=Leases(
             config.rollout.per_link,
             journal=journal,
             shared={table.spec.channel: table for table in config.links.values() if table.has_hooks},
             programs=programs or LocalPrograms(config.state / "hooks"),
             clock=clock,
-            places=reach.places,
+            places=lambda channel: reach.places(channel) or zigbee.places(channel),
         ),
     )
 
@@ -132,6 +140,29 @@ async def _reach(config: Config, journal: Journal, stack: AsyncExitStack, adapte
     stack.push_async_callback(adapters.aclose)
     stack.push_async_callback(reach.ear.aclose)
     return reach
+
+
+async def _zigbee(
+    config: Config, journal: Journal, stack: AsyncExitStack, networks: Networks | None, clock: Clock
+) -> ZigbeeReach:
+    """The ways to nodes of Zigbee networks; nothing of zigpy is loaded before one of these is opened."""
+    if networks is None:
+        settings = {name: table.settings for name, table in config.networks.items()}
+        settings |= {name: table.settings for name, table in config.guests.items()}
+        networks = Networks(settings, folder=config.state / "zigbee", guests=partial(_guest, config))
+    hearing = Hearing(journal, clock)
+    await hearing.load()
+    zigbee = ZigbeeReach(networks, hearing)
+    stack.push_async_callback(zigbee.aclose)
+    return zigbee
+
+
+async def _guest(config: Config, name: str, settings: NetworkSettings) -> Network:
+    """A network that zigbee2mqtt owns; it is listened for from now on, whether it is there or not."""
+    from gateway.upstream.guest.network import GuestNetwork  # only a guest needs a broker's client
+
+    del settings
+    return GuestNetwork(name, config.guests[name], f"tender-{config.gateway.name}-{name}")
 
 
 async def serve(config: Config, *, manager: ServiceManager | None = None, first_look_s: float = 5.0) -> int:
@@ -153,6 +184,11 @@ async def serve(config: Config, *, manager: ServiceManager | None = None, first_
             jobs.append(_tell_upstream(gateway, upstream))
         else:
             jobs.append(_nobody_listens(gateway))
+        face = config.upstream.zigbee2mqtt
+        if face is not None:
+            from gateway.upstream.zigbee2mqtt.door import FaceDoor  # its client is for who has a broker
+
+            jobs.append(FaceDoor(face, gateway, f"tender-{config.gateway.name}-zigbee2mqtt").run())
         tasks = [asyncio.ensure_future(job) for job in jobs]
         manager.ready(gateway.standing.sentence())
         alive = manager.run(gateway.site.journal.database.turn, gateway.standing.sentence)

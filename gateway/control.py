@@ -28,6 +28,7 @@ from gateway.verbs.rollout import RolloutVerbs
 from gateway.verbs.seeing import SeeingVerbs
 from gateway.verbs.standing import StandingVerbs
 from gateway.verbs.state import StateVerbs
+from gateway.verbs.zigbee import ZigbeeVerbs
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class DeploymentPolicy:
     stop_share: float | None = None
     beyond_budget: bool = False
     """Nodes whose budget is used up are updated all the same."""
+    activate: str | None = None
+    """When staged nodes are started: ``at-once``, ``held``, ``HH:MM-HH:MM``, or a moment (RFC 3339)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,11 @@ class Control(Protocol):
     @property
     def discovery(self) -> DiscoveryVerbs:
         """Who is heard on the air, and whose each node is."""
+        ...
+
+    @property
+    def zigbee(self) -> ZigbeeVerbs:
+        """Who joined which Zigbee network, who may, and what is kept of it."""
         ...
 
     async def status(self) -> Status:

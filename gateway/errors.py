@@ -25,6 +25,14 @@ class NodeBusy(RequestError):
     retryable = True
 
 
+class NodeAsleep(RequestError):
+    """The node sleeps, and is not asked before it wakes."""
+
+    code = "node-asleep"
+    remedy = "Press its button and ask again; what waits for it begins by itself when it is heard."
+    retryable = True
+
+
 class ProbeCosts(RequestError):
     """Looking at this node restarts its application."""
 

@@ -58,6 +58,10 @@ class LinkCounters:
         self._lost = True
         self.failed(error)
 
+    def answered(self) -> None:
+        """What could not be reached was, on a link that is not opened anew for that."""
+        self.last_error = self.last_message = ""
+
     def reset(self) -> None:
         """The node was restarted by the port's lines, or by opening the port again."""
         self.resets += 1

@@ -90,5 +90,6 @@ class BadLink(TenderError):
 
     code = "bad-link"
     remedy = (
-        "Write uart:/dev/ttyUSB0?baud=115200, socket://HOST:PORT, rfc2217://HOST:PORT or ble:ADAPTER#ADDRESS."
+        "Write uart:/dev/ttyUSB0?baud=115200, socket://HOST:PORT, rfc2217://HOST:PORT, ble:ADAPTER#ADDRESS "
+        "or zigbee:NETWORK#ADDRESS."
     )

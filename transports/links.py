@@ -22,16 +22,22 @@ class Medium(StrEnum):
     ZIGBEE = "zigbee"
 
 
-MEDIUM_OF_SCHEME = {"uart": Medium.UART, "socket": Medium.UART, "rfc2217": Medium.UART, "ble": Medium.BLE}
+MEDIUM_OF_SCHEME = {
+    "uart": Medium.UART,
+    "socket": Medium.UART,
+    "rfc2217": Medium.UART,
+    "ble": Medium.BLE,
+    "zigbee": Medium.ZIGBEE,
+}
 """Which medium each scheme gives; a transport that brings a scheme adds it here."""
 
-_LOCAL = frozenset({"uart", "ble"})
+_LOCAL = frozenset({"uart", "ble", "zigbee"})
 """Schemes whose target is something of this machine, and no host."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkSpec:
-    """A link by name: ``uart:/dev/ttyUSB0?baud=115200``, ``socket://host:port`` or ``ble:ADAPTER#ADDRESS``.
+    """A link by name: ``uart:/dev/ttyUSB0?baud=115200``, ``socket://host:port``, ``zigbee:NETWORK#ADDRESS``.
 
     ``options`` keep their order, so that text → spec → text is the identity.  The
     fragment, if any, is the node's address on a bus that several nodes share, or behind

@@ -22,6 +22,7 @@ from flashers.api.data import (
 from flashers.api.declaration import Declaration
 from flashers.api.errors import (
     BadImage,
+    DowngradeRefused,
     FlashError,
     IdentityChanged,
     ImageMismatch,
@@ -43,10 +44,13 @@ from flashers.api.plugin import (
     RadioNode,
     Truth,
     UartNode,
+    Unattended,
     VirtualNode,
     VirtualSetup,
+    ZigbeeNode,
     radio_node,
     uart_node,
+    zigbee_node,
 )
 from flashers.api.session import Console, Session
 from flashers.api.verbs import Activate, Backup, Confirm, Preflight, Probe, Revert, Transfer
@@ -78,6 +82,7 @@ __all__ = [
     "Declaration",
     "Describe",
     "Digest",
+    "DowngradeRefused",
     "Evidence",
     "EvidenceKind",
     "Exposure",
@@ -119,10 +124,13 @@ __all__ = [
     "TransferRefused",
     "Truth",
     "UartNode",
+    "Unattended",
     "VirtualNode",
     "VirtualSetup",
     "WrongHardware",
+    "ZigbeeNode",
     "plus_one",
     "radio_node",
     "uart_node",
+    "zigbee_node",
 ]

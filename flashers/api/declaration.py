@@ -44,6 +44,18 @@ class Declaration:
 
     Where it does not, an empty slot says nothing but that the power failed, and it is sent once more.
     """
+    reverts_by_itself: bool = False
+    """A loader that takes a bad image back without being asked: old firmware after a start says so.
+
+    Without it such a node may just not have started what it was told to, and is told once more.  So
+    ``activate`` of such a flasher comes back when the node has restarted, or was silent for a while.
+    """
+    may_refuse_older: bool = False
+    """Whether such a node takes an older image is up to its firmware, and learned by trying.
+
+    It is remembered by profile, model (``Seen.facts["model"]``, if it is there) and the version that
+    runs while the older image is offered; :class:`~flashers.api.errors.DowngradeRefused` says no.
+    """
     alike_in_loader: bool = False
     """In its loader such a node cannot be told from others of its kind: see ``Calling.unique``.
 

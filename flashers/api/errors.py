@@ -54,6 +54,18 @@ class TransferRefused(NodeRefused):
     remedy = "See the node's own code in the message; its loader may refuse downgrades or lack room."
 
 
+class DowngradeRefused(TransferRefused):
+    """The node will not take an image that is older than what it runs, whatever number it is offered under.
+
+    What it runs is untouched.
+    """
+
+    code = "downgrade-refused"
+    remedy = (
+        "Its firmware decides that, and Tender remembers it; deploy a newer release with the old content."
+    )
+
+
 class ImageMismatch(FlashError):
     """The node holds other bytes than the ones we sent.
 

@@ -18,6 +18,7 @@ from flashers.api.verbs import Activate, Backup, Confirm, Preflight, Probe, Reve
 from flashers.sim.app import SimApp
 from transports.gatt import GattPeer
 from transports.links import UartPeer
+from transports.zcl import NodeFacts, Zcl, ZigbeePeer
 
 
 class Params(BaseModel):
@@ -90,6 +91,19 @@ class Flasher(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Unattended:
+    """What a node that pulls is told while no flasher is with it.
+
+    ``answer`` None is silence.  ``wants`` says that the node is awake and asks for firmware, which
+    is what an attempt that waits for it wants to hear; ``note`` is for the log, where it is odd.
+    """
+
+    answer: Zcl | None = None
+    wants: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Truth:
     """What is really the case in a virtual node, for tests to compare claims with.
 
@@ -152,6 +166,15 @@ class RadioNode(VirtualNode, Protocol):
         ...
 
 
+@runtime_checkable
+class ZigbeeNode(VirtualNode, Protocol):
+    """A virtual node of a Zigbee network."""
+
+    def zigbee(self, name: str, ieee: str) -> ZigbeePeer:
+        """What the virtual network drives; ``ieee`` is its address, ``name`` is for people."""
+        ...
+
+
 def uart_node(node: VirtualNode) -> UartNode:
     """The same node, to be put on a line.
 
@@ -160,6 +183,17 @@ def uart_node(node: VirtualNode) -> UartNode:
     """
     if not isinstance(node, UartNode):
         raise NotSupported("this virtual node has no line, it is behind a radio")
+    return node
+
+
+def zigbee_node(node: VirtualNode) -> ZigbeeNode:
+    """The same node, to be put on a Zigbee network.
+
+    Raises:
+        NotSupported: it is none of one.
+    """
+    if not isinstance(node, ZigbeeNode):
+        raise NotSupported("this virtual node is on no Zigbee network")
     return node
 
 
@@ -232,3 +266,11 @@ class FlasherPlugin:
     """The format of what ``backup`` reads; None if it is the profile's own."""
     describe: Callable[[Any], Describe] | None = None
     """From the params to what makes a recording of the link legible; None leaves it in hexadecimal."""
+    unattended: Callable[[Zcl, bool], Unattended] | None = None
+    """For nodes that pull: (request, whether an attempt on this node is open) → what it is told.
+
+    Pure and stateless, since it is asked before anything else is known.  It never tells a node to
+    give up what it has.
+    """
+    fits: Callable[[NodeFacts, Any], bool] | None = None
+    """Whether a node that joined a Zigbee network may be of a type with these params, by its own words."""

@@ -12,6 +12,7 @@ from flashers.api.data import Identity
 from flashers.api.words import ResetKind, Role
 from transports.gatt import GattLink
 from transports.links import ByteLink, Medium
+from transports.zcl import ZigbeeLink
 
 
 class Console(Protocol):
@@ -51,7 +52,18 @@ class Session(Protocol):
 
     @property
     def medium(self) -> Medium:
-        """What kind of link leads to the node: bytes (:meth:`open`) or GATT (:meth:`connect`)."""
+        """What kind of link leads to it: bytes (:meth:`open`), GATT (:meth:`connect`), :meth:`zigbee`."""
+        ...
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the verb that is being cancelled now is given up because somebody asked for the end.
+
+        Then a node in mid-image may be told to stop.  False means that the host stops, or that the
+        verb is not being cancelled at all: the node is left as it is, and the transfer goes on later.
+        In ``cleanup`` it says that the attempt has ended so, and whatever the node still holds of the
+        target may be withdrawn.
+        """
         ...
 
     async def connect(self, role: Role = Role.APP) -> GattLink:
@@ -77,6 +89,36 @@ class Session(Protocol):
 
         Raises:
             LinkBusy: another node of this adapter is in its loader, and stays there.
+        """
+        ...
+
+    async def zigbee(self) -> ZigbeeLink:
+        """The same for a node of a Zigbee network, whether it is awake or not; kept until the end.
+
+        Raises:
+            BadLink: the node is on no such network.
+            NodeUnreachable: the network does not know it.
+            LinkError: the coordinator is not there.
+        """
+        ...
+
+    async def remember(self, name: str, value: str | None) -> None:
+        """Keep a word about the node until it is said otherwise; it is on the disk when this returns.
+
+        For what the node will not be able to say later and a flasher has to know, over attempts
+        and lives of the host: under which number an older image was given to it.  None forgets.
+        """
+        ...
+
+    def remembered(self, name: str) -> str | None:
+        """What was kept under this name, or None."""
+        ...
+
+    def waiting(self, why: str, *, at_most: float) -> None:
+        """Say that nothing will pass for up to so many seconds, and that this is as it should be.
+
+        A node that checks its image, or sleeps between two blocks, is not a stalled one.  It counts
+        until something passes, or ``progress`` is called.
         """
         ...
 

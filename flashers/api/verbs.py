@@ -6,7 +6,7 @@ it stands, and so that a new field does not break an older plugin.
 
 from dataclasses import dataclass
 
-from flashers.api.data import Component, Digest, FirmwareImage, Identity, Reason, Seen
+from flashers.api.data import Component, Digest, Firmware, FirmwareImage, Identity, Reason, Seen
 from flashers.api.words import ProbeCost
 
 __all__ = ["Activate", "Backup", "Confirm", "Preflight", "Probe", "Reason", "Revert", "Transfer"]
@@ -42,9 +42,15 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Bring the image's bytes into the node and prove that they arrived."""
+    """Bring the image's bytes into the node and prove that they arrived.
+
+    ``replaces`` is what the node runs now, as far as that is known; ``back`` says that the image is
+    taken back to, rather than gone forward to.
+    """
 
     image: FirmwareImage
+    replaces: Firmware | None = None
+    back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

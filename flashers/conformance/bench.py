@@ -1,4 +1,4 @@
-"""A node on a line or a radio in memory, and stories about it, told in virtual time."""
+"""A node on a line, a radio or a network in memory, and stories about it, told in virtual time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -34,7 +34,14 @@ class Bench:
         self.node = subject.plugin.virtual_node(
             VirtualSetup(subject.params, flash=flash, options=subject.node)
         )
-        self.place = place_for(self.node, subject.leads, between=between, cut=cut, pair=subject.pair)
+        self.place = place_for(
+            self.node,
+            subject.leads,
+            between=between,
+            cut=cut,
+            pair=subject.pair,
+            alone=subject.plugin.unattended,
+        )
 
     def lease(self) -> Lease:
         """The next session on this node, with a flasher of its own."""

@@ -18,7 +18,7 @@ from flashers.api import (
 )
 from flashers.conformance.lease import through_text
 from flashers.conformance.rules import Failure, Table, require
-from flashers.conformance.subject import Subject, identity_of
+from flashers.conformance.subject import IDENTIFYING, Subject, identity_of
 from flashers.sim import SimApp
 
 TABLE = Table()
@@ -79,6 +79,12 @@ def firmware_files_are_made_as_asked(subject: Subject) -> None:
     require(
         identity_of(subject.old) != identity_of(subject.new), "two versions have one and the same identity"
     )
+    evidence = subject.declared.transfer_evidence | subject.declared.boot_evidence
+    if evidence & IDENTIFYING:
+        named = subject.new.firmware.identity is not None
+        require(
+            named, "evidence is declared that tells bytes, and an image has no identity to compare it with"
+        )
     require(subject.old.size >= subject.size, "the file holds fewer bytes than were asked for")
     for options, size in ({"no-such-option": "1"}, subject.size), (dict(subject.firmware), 3):
         try:

@@ -34,6 +34,8 @@ from transports.errors import TenderError
 T = TypeVar("T")
 
 _ROUNDS = 8
+_PAUSE = 0.1
+"""Seconds after an error: no host tries again in the same moment."""
 _COSTS = list(ProbeCost)
 
 
@@ -117,7 +119,8 @@ class Lease:
         except Exception as error:
             raise Failure(f"cleanup raised {error!r}, and it never may") from error
         await self.session.close()
-        left = [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        mine = {asyncio.current_task(), *self.place.tasks}
+        left = [task.get_name() for task in asyncio.all_tasks() if task not in mine]
         require(not left, f"the flasher left tasks behind: {', '.join(left)}")
         require(not self.place.held, "the flasher keeps the link open behind the session's back")
 
@@ -137,7 +140,7 @@ class Lease:
         """Look until the node answers."""
         seen = await self.probe()
         for _ in range(_ROUNDS):
-            if seen.role is not Role.SILENT:
+            if seen.role not in (Role.SILENT, Role.ASLEEP):
                 break
             await asyncio.sleep(1)
             seen = await self.probe()
@@ -149,7 +152,7 @@ class Lease:
         Raises:
             Failure: that does not end with the node running this image for good.
         """
-        story = []
+        story: list[str] = []
         for _ in range(_ROUNDS):
             try:
                 seen = await self.probe()
@@ -157,8 +160,8 @@ class Lease:
                 there = active is not None and image.firmware.same(active.firmware)
                 if seen.role is Role.APP and there and active is not None and active.confirmed:
                     return
-                if seen.role is Role.SILENT:
-                    story.append("silent")
+                if seen.role in (Role.SILENT, Role.ASLEEP):
+                    story.append(seen.role)
                     await asyncio.sleep(1)
                 else:
                     await self.arrive(image)
@@ -166,6 +169,7 @@ class Lease:
             except TenderError as error:
                 story.append(error.code)
                 require(error.retryable, f"{error.code} cannot be tried again: {error.message}")
+                await asyncio.sleep(_PAUSE)
         raise Failure(f"the node is never brought to the target: {', '.join(story)}")
 
     # Holding the flasher to its word

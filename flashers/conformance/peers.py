@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 from flashers.api import NotSupported, UartNode
 from flashers.conformance.strange_air import AirBabbler, AirStranger
+from flashers.conformance.strange_mesh import MeshBabbler, MeshStranger
 from transports.gatt import GattPeer
 from transports.links import Transmit, UartPeer
+from transports.zcl import ZigbeePeer
 
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """How something gets between a node and its link, of either kind; None where there is no such thing."""
+    """How something gets between a node and its link, of any kind; None where there is no such thing."""
 
     line: Callable[[UartNode], UartPeer]
     air: Callable[[GattPeer], GattPeer] | None = None
+    mesh: Callable[[ZigbeePeer], ZigbeePeer] | None = None
 
 
 def on_line(node: UartNode, between: Between | None) -> UartPeer:
@@ -37,9 +40,26 @@ def on_air(peer: GattPeer, between: Between | None) -> GattPeer:
     return between.air(peer)
 
 
+def on_network(peer: ZigbeePeer, between: Between | None) -> ZigbeePeer:
+    """A node of a Zigbee network.
+
+    Raises:
+        NotSupported: what should get between does not do that there.
+    """
+    if between is None:
+        return peer
+    if between.mesh is None:
+        raise NotSupported("nothing of the kind gets between a network and a node")
+    return between.mesh(peer)
+
+
 def babbling(seed: int, share: float) -> Between:
     """Random bytes between the node's own."""
-    return Between(lambda node: Babbler(node, seed, share), lambda peer: AirBabbler(peer, seed, share))
+    return Between(
+        lambda node: Babbler(node, seed, share),
+        lambda peer: AirBabbler(peer, seed, share),
+        lambda peer: MeshBabbler(peer, seed, share),
+    )
 
 
 def strange(seed: int) -> Between:
@@ -49,7 +69,7 @@ def strange(seed: int) -> Between:
         del node
         return Stranger(seed)
 
-    return Between(stranger, lambda peer: AirStranger(peer, seed))
+    return Between(stranger, lambda peer: AirStranger(peer, seed), lambda peer: MeshStranger(peer, seed))
 
 
 def flooding(size: int) -> Between:

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from flashers.api import Activation, Declaration, EvidenceKind, Of, Resume, Role
+from flashers.api import Activation, Declaration, Of, Resume, Role
 from flashers.conformance.bench import Bench, play
 from flashers.conformance.rules import Failure, Table, require
-from flashers.conformance.subject import Subject
+from flashers.conformance.subject import IDENTIFYING, Subject
 from transports.errors import TenderError
 
 TABLE = Table()
@@ -13,8 +13,6 @@ TABLE = Table()
 _MOST_SENT = 2.0
 """A transfer on a good line may put this many times the image's size on it."""
 
-_IDENTIFYING = frozenset({EvidenceKind.COMPUTED_HASH, EvidenceKind.READBACK, EvidenceKind.REPORTED_HASH})
-"""What tells bytes; other bytes may have the same version."""
 _ARRIVED = 0.7
 _MOST_RESENT = 0.6
 """The share of an image that may be sent again if 0.7 of it had arrived: what was under way counts too."""
@@ -72,7 +70,7 @@ def progress_grows_to_the_size_of_the_image(subject: Subject) -> None:
     play(subject, story)
 
 
-@TABLE.case(lambda declared: bool(declared.transfer_evidence & _IDENTIFYING))
+@TABLE.case(lambda declared: bool(declared.transfer_evidence & IDENTIFYING))
 def what_is_there_is_not_sent_again(subject: Subject) -> None:
     """A second transfer of the same image finds it, sends nothing and writes nothing."""
 

@@ -6,14 +6,19 @@ case to look at.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 from flashers.api import Calling, Identity, ResetKind, Role
 from transports.console import Console as Lines
-from transports.errors import BadLink, LinesUnsupported, LinkError
+from transports.errors import BadLink, LinesUnsupported, LinkError, LinkLost
 from transports.gatt import GattLink
 from transports.links import ByteLink, Medium
 from transports.tap import TappedLink
+from transports.zcl import AttributeValue, NodeFacts, Zcl, ZigbeeLink
+from transports.zigbee.errors import CoordinatorLost
+
+T = TypeVar("T")
 
 PULSE = 0.05
 """Seconds for which a modem line is dropped."""
@@ -28,7 +33,8 @@ class BenchSession:
     ``reports`` are the progress as it was told, ``bytes_sent`` the image's bytes on the
     link, ``identities`` and ``notes`` what was expected and noted.  For a node behind a
     radio ``radio`` connects, and ``address`` is the node's own; ``callings`` are how it said
-    it would be found, which a host keeps: hand them to the next session as a host does.
+    it would be found, which a host keeps: hand them to the next session as a host does.  For a
+    node of a Zigbee network ``zigbee`` is the way to it; ``words`` are what it was asked to remember.
     """
 
     def __init__(
@@ -39,10 +45,13 @@ class BenchSession:
         radio: Radio | None = None,
         address: str | None = None,
         callings: dict[Role, Calling] | None = None,
+        zigbee: Callable[[], ZigbeeLink] | None = None,
+        words: dict[str, str] | None = None,
     ) -> None:
         self.node = node
         self.address = address
         self.callings = callings if callings is not None else {}
+        self.cancelled = False
         self.opens = 0
         self.resets: list[ResetKind] = []
         self.reports: list[tuple[int, int]] = []
@@ -56,10 +65,16 @@ class BenchSession:
         self._radio = radio
         self._gatt: GattLink | None = None
         self._role = Role.APP
+        self._zigbee = zigbee
+        self._zcl: LosableZigbee | None = None
+        self.words = words if words is not None else {}
+        self.waits: list[tuple[str, float]] = []
 
     @property
     def medium(self) -> Medium:
         """As in the contract."""
+        if self._zigbee is not None:
+            return Medium.ZIGBEE
         return Medium.UART if self._radio is None else Medium.BLE
 
     async def connect(self, role: Role = Role.APP) -> GattLink:
@@ -86,10 +101,39 @@ class BenchSession:
         """As in the contract; nobody else is on this bench."""
         self.callings[role] = calling
 
+    async def zigbee(self) -> ZigbeeLink:
+        """As in the contract."""
+        if self._zigbee is None:
+            raise BadLink(f"{self.node} is on no Zigbee network")
+        if self._zcl is not None and self._zcl.lost:
+            await self._hang_up()
+        if self._zcl is None:
+            self.opens += 1
+            self._zcl = LosableZigbee(self._zigbee())
+        return self._zcl
+
+    async def remember(self, name: str, value: str | None) -> None:
+        """As in the contract, in ``words``: hand them to the next session as a host does."""
+        if value is None:
+            self.words.pop(name, None)
+        else:
+            self.words[name] = value
+
+    def remembered(self, name: str) -> str | None:
+        """As in the contract."""
+        return self.words.get(name)
+
+    def waiting(self, why: str, *, at_most: float) -> None:
+        """As in the contract."""
+        self.waits.append((why, at_most))
+
     async def _hang_up(self) -> None:
         link, self._gatt = self._gatt, None
         if link is not None:
             await link.aclose()
+        zcl, self._zcl = self._zcl, None
+        if zcl is not None:
+            await zcl.aclose()
 
     async def open(self, role: Role = Role.APP) -> ByteLink:
         """As in the contract."""
@@ -158,6 +202,68 @@ class BenchSession:
     def note(self, text: str) -> None:
         """As in the contract."""
         self.notes.append(text)
+
+
+class LosableZigbee:
+    """A node of a network, and whether its coordinator was lost since: then it is asked for anew."""
+
+    def __init__(self, link: ZigbeeLink) -> None:
+        self._link = link
+        self.lost = False
+
+    @property
+    def facts(self) -> NodeFacts:
+        """As in the contract."""
+        return self._link.facts
+
+    async def ask(self, frame: Zcl, *, within: float) -> Zcl:
+        """As in the contract."""
+        return await self._watched(self._link.ask(frame, within=within))
+
+    async def send(self, frame: Zcl, *, acknowledged: bool) -> float:
+        """As in the contract."""
+        return await self._watched(self._link.send(frame, acknowledged=acknowledged))
+
+    async def read(
+        self,
+        cluster: int,
+        attributes: Sequence[int],
+        *,
+        endpoint: int,
+        client: bool = False,
+        manufacturer: int | None = None,
+        within: float,
+    ) -> Mapping[int, AttributeValue]:
+        """As in the contract."""
+        return await self._watched(
+            self._link.read(
+                cluster,
+                attributes,
+                endpoint=endpoint,
+                client=client,
+                manufacturer=manufacturer,
+                within=within,
+            )
+        )
+
+    def listen(self, cluster: int) -> None:
+        """As in the contract."""
+        self._link.listen(cluster)
+
+    async def heard(self) -> Zcl:
+        """As in the contract."""
+        return await self._watched(self._link.heard())
+
+    async def aclose(self) -> None:
+        """As in the contract."""
+        await self._link.aclose()
+
+    async def _watched(self, work: Awaitable[T]) -> T:
+        try:
+            return await work
+        except (LinkLost, CoordinatorLost):
+            self.lost = True
+            raise
 
 
 class BenchConsole:

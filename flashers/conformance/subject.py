@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import entry_points
 
-from flashers.api import BadImage, Component, Declaration, Digest, FirmwareImage, FlasherPlugin, Params
+from flashers.api import (
+    BadImage,
+    Component,
+    Declaration,
+    Digest,
+    EvidenceKind,
+    FirmwareImage,
+    FlasherPlugin,
+    Params,
+)
 from flashers.conformance.rules import Failure
 from flashers.sim import Behaviour, SimApp
 from transports.links import Medium
@@ -14,6 +23,9 @@ GROUP = "tender.flashers"
 """The entry points by which plugins are found."""
 
 OLD, NEW = "1.0.0", "2.0.0"
+
+IDENTIFYING = frozenset({EvidenceKind.COMPUTED_HASH, EvidenceKind.READBACK, EvidenceKind.REPORTED_HASH})
+"""What tells bytes; other bytes may have the same version."""
 
 
 def installed(name: str) -> FlasherPlugin:
@@ -42,7 +54,7 @@ class Subject:
         patience: seconds in which each verb must have ended, whatever the node does.
         silence: seconds in which a probe must know that nobody answers.
         unframed: formats in which any bytes are an image, so that a part is not recognised.
-        medium: what leads to the nodes; a line where that is declared, else a radio.
+        medium: what leads to the nodes; a line where that is declared, else a radio, else a Zigbee network.
         pair: the nodes are paired with, where a radio leads to them.
     """
 
@@ -62,7 +74,8 @@ class Subject:
         """What leads to the nodes."""
         if self.medium is not None:
             return self.medium
-        return Medium.UART if Medium.UART in self.declared.media else Medium.BLE
+        media = (Medium.UART, Medium.BLE, Medium.ZIGBEE)
+        return next((each for each in media if each in self.declared.media), Medium.UART)
 
     @cached_property
     def declared(self) -> Declaration:
@@ -109,7 +122,12 @@ class Subject:
 
 
 def identity_of(image: FirmwareImage) -> Digest:
-    """By what the image is known."""
-    if image.firmware.identity is None:
-        raise Failure("an image has no identity, so nobody could tell what a node runs")
-    return image.firmware.identity
+    """By what the image is known: to its node, or to those alone who can look past every protocol.
+
+    Where firmware has no more than a version, a virtual node's truth is the digest of the file.
+    """
+    if image.firmware.identity is not None:
+        return image.firmware.identity
+    if image.firmware.version is None:
+        raise Failure("an image has neither identity nor version, so nobody could tell what a node runs")
+    return image.artifact

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flashers.api import FlasherPlugin, Params
-from flashers.conformance import declared, dying, looking, manners, sending, starting
+from flashers.conformance import declared, dying, looking, manners, pulling, sending, starting
 from flashers.conformance.rules import Case, Failure
 from flashers.conformance.subject import Subject, installed
 
@@ -15,6 +15,7 @@ CASES: tuple[Case, ...] = (
     *sending.TABLE.cases,
     *starting.TABLE.cases,
     *dying.TABLE.cases,
+    *pulling.TABLE.cases,
     *manners.TABLE.cases,
 )
 """Every sentence about every flasher."""

@@ -4,13 +4,11 @@ For people at a terminal, for scripts, and for tests in any language: power, pla
 battery, and the truth about a node, past every protocol.
 """
 
-import asyncio
-import json
 from collections.abc import Callable
 from typing import Any
 
 from gateway.air.world import AirWorld, Placed
-from transports.ble.place import HciPlace
+from gateway.orders import BadOrder
 
 HELP = (
     "NODE power on|off                  give it power, or take it",
@@ -23,10 +21,6 @@ HELP = (
     "nodes                              every node, and the truth about it",
     "help                               this list",
 )
-
-
-class BadOrder(Exception):
-    """The order makes no sense; its text says why."""
 
 
 def obey(world: AirWorld, line: str) -> dict[str, Any]:
@@ -50,50 +44,6 @@ def obey(world: AirWorld, line: str) -> dict[str, Any]:
                 raise BadOrder("`help` lists the orders")
     except (BadOrder, ValueError) as error:
         return {"error": str(error)}
-
-
-async def take_orders(world: AirWorld, reader: asyncio.StreamReader, write: Callable[[str], None]) -> None:
-    """Obey every line until there are no more."""
-    while line := await reader.readline():
-        text = line.decode(errors="replace").strip()
-        if text:
-            write(json.dumps(obey(world, text)))
-
-
-async def listen(world: AirWorld, place: HciPlace) -> asyncio.Server:
-    """Take orders at a socket.
-
-    Raises:
-        OSError: the place cannot be had.
-    """
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await take_orders(world, reader, lambda text: writer.write(f"{text}\n".encode()))
-        finally:
-            writer.close()
-
-    if place.path:
-        return await asyncio.start_unix_server(serve, place.path)
-    return await asyncio.start_server(serve, place.host, place.port)
-
-
-async def send_order(place: HciPlace, line: str) -> dict[str, Any]:
-    """Ask a running air; its answer.
-
-    Raises:
-        OSError: nobody takes orders there.
-    """
-    if place.path:
-        reader, writer = await asyncio.open_unix_connection(place.path)
-    else:
-        reader, writer = await asyncio.open_connection(place.host, place.port)
-    try:
-        writer.write(f"{line}\n".encode())
-        answer: dict[str, Any] = json.loads(await reader.readline() or b'{"error": "the air has ended"}')
-        return answer
-    finally:
-        writer.close()
 
 
 def _power(_: AirWorld, placed: Placed, words: list[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.config.findings import dotted
+from gateway.config.rollout import When
 from gateway.control import DeploymentPolicy, DeployRequest, Selector
 from gateway.errors import MessageMalformed
 
@@ -40,6 +41,7 @@ class PolicyBody(_Body):
     stop_in_a_row: int | None = Field(default=None, ge=1)
     stop_share: float | None = Field(default=None, gt=0, le=1)
     beyond_budget: bool = False
+    activate: When | None = None
 
 
 class DeployBody(_Body):

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from flashers import api as verbs
-from flashers.api import Component, Flasher, ProbeCost, Seen
+from flashers.api import Component, DowngradeRefused, Flasher, ProbeCost, Seen
 from flashers.api.errors import PluginBug
 from gateway.attempt import advance, facts, health
 from gateway.attempt.ledger import Ledger, Surroundings
@@ -48,7 +48,7 @@ class Acts:
             case Prepare():
                 return await self._prepare(seen)
             case Transfer(component=component, back=back):
-                return await self._transfer(self._ledger.part(component), step, back=back)
+                return await self._transfer(self._ledger.part(component), step, seen, back=back)
             case Activate(components=components, back=back):
                 self._session.restarting()
                 return await self._activate(components, back=back)
@@ -80,15 +80,19 @@ class Acts:
             ledger.record = advance.refuse(ledger.record, found.reasons, stamped, at=around.clock())
             await ledger.end()
             return None
-        ledger.record = advance.prepared(ledger.record, seen, found)
+        answers = await health.ask_before(self._flasher, around.node_type.profile.health)
+        ledger.record = replace(advance.prepared(ledger.record, seen, found), answers=answers)
         if around.hearing is not None:
             often = around.hearing.per_second(ledger.record.node)
             ledger.record = replace(ledger.record, data_rate=often)
+        if around.reports is not None:
+            often = around.reports.per_second(ledger.record.node)
+            ledger.record = replace(ledger.record, report_rate=often)
         # Firmware that was just read back has a name only now: by it the node is looked at again.
         read_back = any(target.private for _, target in found.known_good)
         return None if read_back else seen
 
-    async def _transfer(self, part: Part, step: Transfer, *, back: bool) -> Seen | None:
+    async def _transfer(self, part: Part, step: Transfer, seen: Seen, *, back: bool) -> Seen | None:
         target = part.known_good if back else part.want
         if target is None:
             raise PluginBug(f"{part.component.id} has nothing to go back to")
@@ -100,9 +104,14 @@ class Acts:
             self._ledger.record = advance.headway(self._ledger.record, step, mark)
             await self._ledger.save()
 
-        async with Marking(self._session, image.size, reached):
-            await self._flasher.enter_loader()
-            return await self._flasher.transfer(verbs.Transfer(image))
+        runs = facts.firmware(facts.active(part, seen))
+        try:
+            async with Marking(self._session, image.size, reached):
+                await self._flasher.enter_loader()
+                return await self._flasher.transfer(verbs.Transfer(image, replaces=runs, back=back))
+        except DowngradeRefused:
+            await self._ledger.learn_downgrade(runs, taken=False)
+            raise
 
     async def _activate(self, components: tuple[str, ...], *, back: bool) -> Seen | None:
         images = []
@@ -145,6 +154,7 @@ class Acts:
             self._around.hooks,
             self._around.node_type.declaration.probe_cost,
             self._around.hearing,
+            self._around.reports,
         )
         try:
             wrong = None if step.late else await health.examine(patient, profile.health)

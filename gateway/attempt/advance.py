@@ -34,6 +34,7 @@ class Prepared:
 
     rollback: RollbackKind
     rollback_seen: bool = False
+    rollback_refused: bool = False
     known_good: tuple[tuple[str, Target], ...] = ()
 
 
@@ -46,14 +47,14 @@ def begin(record: Record, step: Step) -> Record:
         mark = record.mark if begun else 0  # another image's headway is not this one's
         record = replace(record, starts={**record.starts, counter: begun + 1}, mark=mark)
     if isinstance(step, Transfer | Activate | Confirm | Revert):
-        record = replace(record, touched=True)
+        record = replace(record, touched=True, staged=False)
     match step:
         case Transfer(back=True):
             way = RollbackKind.RESTORE if record.rollback is RollbackKind.RESTORE else RollbackKind.REFLASH
             record = replace(record, back_kind=way)
         case Activate(back=False, again=False):
             # Whoever falls silent after this start may be restarted once more.
-            record = replace(record, activations=record.activations + 1, resets=0)
+            record = replace(record, activations=record.activations + 1, activated=False, resets=0)
         case Activate(back=True, again=False) if record.back_kind in _WITHOUT_BYTES:
             record = replace(record, back_kind=RollbackKind.SLOT_SWITCH)
         case Revert():
@@ -65,6 +66,11 @@ def begin(record: Record, step: Step) -> Record:
     return record
 
 
+def stage(record: Record) -> Record:
+    """Everything is there, and it is not to be started yet: no turn, no start is counted for that."""
+    return replace(record, staged=True, phase=Phase.WAITING)
+
+
 def succeed(record: Record, step: Step) -> Record:
     """The step did what it should; what the node became is for the next look to say.
 
@@ -74,6 +80,8 @@ def succeed(record: Record, step: Step) -> Record:
     if counter_of(step) is not None:
         record = replace(record, error=None)
     match step:
+        case Activate(back=False):
+            return replace(record, activated=True)
         case Judge(verdict=verdict, why=why):
             return judge(record, verdict, why)
         case TurnBack(why=why):
@@ -116,6 +124,8 @@ def prepared(record: Record, seen: Seen, found: Prepared) -> Record:
         parts=tuple(filled(part) for part in record.parts),
         rollback=found.rollback,
         rollback_seen=found.rollback_seen,
+        rollback_refused=found.rollback_refused,
+        model=str(seen.facts.get("model", "")),
     )
 
 
@@ -160,7 +170,9 @@ def checked(record: Record, step: CheckHealth, verdict: Verdict, why: Trouble | 
 def turn_back(record: Record, why: Trouble) -> Record:
     """From here on the node goes back; a target that the loader took back was tried."""
     tried = record.tried or why.code in ("did-not-stay", "reverted-by-reset", "went-silent")
-    return replace(record, direction=Direction.BACK, turned=why, tried=tried, error=None, mark=0)
+    return replace(
+        record, direction=Direction.BACK, staged=False, turned=why, tried=tried, error=None, mark=0
+    )
 
 
 def ask_cancel(record: Record, reason: CancelReason, by: str) -> Record:
@@ -228,6 +240,7 @@ def recovery_of(record: Record, new_id: int) -> Record:
         turns=0,
         resets=0,
         mark=0,
+        staged=False,
         error=None,
         activations=record.activations if record.rules.separate else 0,
         bytes_sent=0,

@@ -9,7 +9,7 @@ nothing and reads no clock.
 from dataclasses import replace
 from typing import assert_never
 
-from flashers.api import Role, RollbackKind, Seen
+from flashers.api import DowngradeRefused, Role, RollbackKind, Seen
 from gateway.attempt import facts
 from gateway.attempt.steps import (
     Activate,
@@ -101,7 +101,8 @@ def _unreachable(record: Record, observed: Observation) -> Step:
         if asleep or observed.silent_for < record.rules.patience:
             return Await()
         return Finish(Outcome.NOT_REACHED, why)
-    if asleep or observed.silent_for < record.rules.boot_deadline:
+    started = record.activations or record.starts.get(Kind.BACK_ACTIVATE.value)
+    if (asleep and not started) or observed.silent_for < record.rules.boot_deadline:
         return Await()
     if record.rules.restartable and record.resets < record.rules.bounds.resets:
         return Restart()
@@ -181,7 +182,7 @@ def _through_slots(record: Record, observed: Observation) -> Step:
             # It was there when it was activated, and now the slot is empty.
             return TurnBack(_WENT_SILENT if record.resets else _REJECTED)
         if _was_taken_back(record) and not stranded:
-            return TurnBack(_REVERTED_BY_RESET)
+            return TurnBack(_why_empty(record))
         transfer = Transfer(part.component.id)
         return transfer if not _spent(record, transfer) else _turn_back(record, seen, _lack(record))
     activate = Activate(_ids(open_parts))
@@ -189,7 +190,8 @@ def _through_slots(record: Record, observed: Observation) -> Step:
         facts.armed(record, part, seen) or facts.holds_want(record, part, seen) for part in open_parts
     )
     if _was_taken_back(record) and not under_way and not stranded:
-        return TurnBack(_why_gone(record) if record.rules.trial_boot else _lack(record))
+        judged = record.rules.trial_boot or _came_back_old(record)
+        return TurnBack(_why_gone(record) if judged else _lack(record))
     if _spent(record, activate):
         return _turn_back(record, seen, _lack(record))
     return replace(activate, again=bool(under_way))
@@ -200,9 +202,23 @@ def _was_taken_back(record: Record) -> bool:
     if record.activations >= record.rules.bounds.activations:
         return True
     # One that fell silent when it was started hung; one that was seen running was interrupted.
+    if _came_back_old(record) and not record.tried:
+        return True
     started_here = record.starts.get(Kind.ACTIVATE.value, 0) > 0
     fell_silent = record.resets > 0 or (record.recovers is not None and not started_here)
     return record.rules.trial_boot and record.activations > 0 and not record.tried and fell_silent
+
+
+def _came_back_old(record: Record) -> bool:
+    """Whether the loader of a node that was started, and runs something else, has taken the target back."""
+    return record.rules.reverts and record.activated
+
+
+def _why_empty(record: Record) -> Trouble:
+    """It was started, the old firmware runs, and nothing of it is left in the other slot."""
+    if _came_back_old(record):
+        return _why_gone(record)
+    return _REVERTED_BY_RESET if record.tried or record.rules.keeps_staged else _DID_NOT_START
 
 
 def _why_gone(record: Record) -> Trouble:
@@ -267,9 +283,12 @@ def _take_back(record: Record, away: list[Part], observed: Observation) -> Step:
         if facts.back_waits(record, part, seen):
             continue
         transfer = Transfer(part.component.id, back=True)
-        if part.known_good is not None and not _spent(record, transfer):
+        refused = record.error is not None and record.error.code == DowngradeRefused.code
+        if part.known_good is not None and not refused and not _spent(record, transfer):
             return transfer
         on_target = facts.holds_want(record, part, seen)
+        if refused:
+            return Finish(Outcome.WOUNDED, record.error)
         return Finish(Outcome.WOUNDED, _NO_WAY_BACK if on_target else _HALF_WRITTEN)
     # All of them at once: a reset for the second would take back the first.
     activate = Activate(_ids(away), back=True)
@@ -283,7 +302,7 @@ def _back_there(record: Record, observed: Observation) -> Step:
         if not record.rules.boot:
             return _ended_back(record, seen)
         restart = Activate(_ids(parts), back=True, again=True)
-        if not _spent(record, restart):
+        if record.rules.startable and not _spent(record, restart):
             return restart
         if seen.role is Role.APP and all(facts.confirmed(part, seen) for part in parts):
             return Finish(Outcome.FLASHED, _EVIDENCE_TOO_WEAK, record.back_kind)
@@ -300,7 +319,8 @@ def _back_there(record: Record, observed: Observation) -> Step:
 def _ended_back(record: Record, seen: Seen) -> Finish:
     """The node is back; say whether there was anything to take back."""
     kind = record.back_kind
-    if kind is RollbackKind.NONE and record.tried and record.rules.trial_boot:
+    takes_back = record.rules.trial_boot or record.rules.reverts
+    if kind is RollbackKind.NONE and record.tried and takes_back:
         # It was started, and is gone without our doing: that was the loader.
         kind = RollbackKind.BOOTLOADER
     if record.cancel is not None and record.verdict is not Verdict.FAILED:
@@ -365,6 +385,11 @@ _DID_NOT_STAY = Trouble(
     "did-not-stay",
     "The target was started and the loader took it back before it could be seen running.",
     "The firmware probably crashes at boot; try it on a bench.",
+)
+_DID_NOT_START = Trouble(
+    "did-not-start",
+    "The node took the target, was told to start it, and came back with what it had before.",
+    "If its loader takes bad images back by itself say so in the profile; else try the firmware on a bench.",
 )
 _REVERTED_BY_RESET = Trouble(
     "reverted-by-reset",

@@ -20,9 +20,22 @@ class Held(TenderError):
     retryable = True
 
 
+class Staged(TenderError):
+    """The node has what it is to run, and is not started yet; it is left like that, and nothing is held."""
+
+    code = "staged"
+    remedy = "`tender deployment show` says when it is started; `tender deployment activate` does it now."
+    retryable = True
+
+
 def opened(record: Record) -> bool:
     """Whether the window was opened, by the journal alone.  With two slots there is none."""
-    return record.touched and not record.rules.separate and not record.done
+    return record.touched and _has_a_window(record) and not record.done
+
+
+def _has_a_window(record: Record) -> bool:
+    rules = record.rules
+    return not rules.separate if rules.exposes is None else rules.exposes
 
 
 class Exposure:
@@ -41,7 +54,7 @@ class Exposure:
             return
         if held and not record.touched:
             raise Held(f"{record.node} was not touched yet, and nothing new is begun")
-        if isinstance(step, Transfer) and not record.rules.separate:
+        if isinstance(step, Transfer) and _has_a_window(record):
             self.open = True
 
     def done(self, step: Step) -> None:

@@ -48,6 +48,7 @@ class Guard:
         async def verb() -> T:
             return await work
 
+        self._session.cancelled = False
         task = asyncio.ensure_future(verb())
         self._leave = asyncio.Event()
         try:
@@ -75,8 +76,9 @@ class Guard:
                 task.exception()  # whoever ended us does not want it; it counts as retrieved
 
     def leave(self) -> None:
-        """Give the verb up that is being done now, if there is one."""
+        """Give the verb up that is being done now, if there is one; it is told that people asked for it."""
         if self._leave is not None:
+            self._session.cancelled = True
             self._leave.set()
 
     async def _unless_left(self, task: "asyncio.Task[T]", may_be_quiet: bool) -> T:
@@ -88,8 +90,9 @@ class Guard:
                 quiet = 0.0 if may_be_quiet else self._now() - self._session.last_activity
                 if quiet >= _STALL_S:
                     raise Stalled(f"nothing passed on the link for {_STALL_S:g} s")
-                # Never so short that rounding swallows it: the clock would stand still.
-                left = max(_STALL_S - quiet, _TICK_S)
+                # Never so short that rounding swallows it: the clock would stand still.  Never longer than
+                # a stall is, either: what passes while a node is waited for ends the waiting.
+                left = min(max(_STALL_S - quiet, _TICK_S), _STALL_S)
                 await asyncio.wait({task, leave}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 if task.done():
                     return task.result()

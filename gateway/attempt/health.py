@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from flashers.api import Flasher, NodeSilent, Probe, ProbeCost, Seen
+from flashers.api import Flasher, NodeSilent, NotSupported, Probe, ProbeCost, Seen
 from flashers.api.errors import PluginBug
 from gateway.attempt import facts
 from gateway.attempt.hearing import Hearing, data_comes, data_stays
@@ -25,6 +25,8 @@ from gateway.profiles.model import (
     HealthCheck,
     HookCheck,
     ProbesCheck,
+    ReportsCheck,
+    UnchangedCheck,
     VersionCheck,
 )
 from transports.errors import TenderError
@@ -79,6 +81,7 @@ class Patient:
     hooks: Callable[[str], Hook]
     probe_cost: ProbeCost
     hearing: Hearing | None = None
+    reports: Hearing | None = None
     soaking: bool = False
     """Whether it was well before, and is only looked after."""
     judged_by: list[str] = field(default_factory=list)
@@ -102,7 +105,24 @@ async def examine(patient: Patient, checks: tuple[HealthCheck, ...]) -> Trouble 
 
 def repeatable(checks: tuple[HealthCheck, ...]) -> tuple[HealthCheck, ...]:
     """The checks that make sense again and again while soaking: not those on past text."""
-    return tuple(check for check in checks if not isinstance(check, ConsoleLineCheck | ProbesCheck))
+    once = ConsoleLineCheck | ProbesCheck | UnchangedCheck
+    return tuple(check for check in checks if not isinstance(check, once))
+
+
+async def ask_before(flasher: Flasher, checks: tuple[HealthCheck, ...]) -> dict[str, str]:
+    """What is to stay as it is, by request; what such a node cannot be asked is left out.
+
+    Raises:
+        TenderError: it was not answered.
+    """
+    found = {}
+    for check in checks:
+        if isinstance(check, UnchangedCheck):
+            try:
+                found[check.request] = await _answer(flasher, check)
+            except NotSupported:
+                continue
+    return found
 
 
 async def look(patient: Patient) -> Seen:
@@ -132,19 +152,60 @@ async def _ask(patient: Patient, check: HealthCheck) -> str | None:
         case HookCheck():
             return await _hook(patient, check)
         case DataSeenCheck():
-            return await _data_seen(patient, check)
+            return await _heard(patient, check, patient.hearing, patient.record.data_rate)
+        case ReportsCheck():
+            return await _reports(patient, check)
+        case UnchangedCheck():
+            return await _unchanged(patient, check)
         case _:
             assert_never(check)
 
 
-async def _data_seen(patient: Patient, check: DataSeenCheck) -> str | None:
-    record = patient.record
+async def _heard(
+    patient: Patient, check: DataSeenCheck | ReportsCheck, hearing: Hearing | None, before: float | None
+) -> str | None:
+    node = patient.record.node
     if patient.soaking:
-        return data_stays(patient.hearing, record.node, check)
-    wrong, rests_on = await data_comes(patient.hearing, record.node, check, record.data_rate)
+        return data_stays(hearing, node, check)
+    wrong, rests_on = await data_comes(hearing, node, check, before)
     if rests_on:
         patient.judged_by.append(rests_on)
     return wrong
+
+
+async def _reports(patient: Patient, check: ReportsCheck) -> str | None:
+    before = patient.record.report_rate
+    if before == 0:
+        if not patient.soaking:
+            patient.judged_by.append("reports: not asked, since it did not report before the update either")
+        return None
+    return await _heard(patient, check, patient.reports, before)
+
+
+async def _unchanged(patient: Patient, check: UnchangedCheck) -> str | None:
+    before = patient.record.answers.get(check.request)
+    if before is None:
+        patient.judged_by.append(f"unchanged: {check.request!r} is not known from before the update")
+        return None
+    try:
+        after = await _answer(patient.flasher, check)
+    except NotSupported as error:
+        return f"{check.request!r} was {before[:80]!r}, and now: {error}"
+    return None if after == before else f"{check.request!r} was {before[:80]!r}, and is {after[:80]!r}"
+
+
+async def _answer(flasher: Flasher, check: UnchangedCheck) -> str:
+    """What it answers; a frame that was lost is no answer.  Raises NotSupported, NodeSilent."""
+    for _ in range(_COMMAND_TRIES - 1):
+        try:
+            return _text(await flasher.command(check.request.encode(), reply_timeout=check.within))
+        except NodeSilent:
+            continue
+    return _text(await flasher.command(check.request.encode(), reply_timeout=check.within))
+
+
+def _text(answer: bytes) -> str:
+    return answer.decode(errors="replace").strip()
 
 
 def _version(patient: Patient) -> str | None:

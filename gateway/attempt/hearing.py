@@ -1,4 +1,4 @@
-"""Is the node's own data heard again?  The health check that asks what the node is there for.
+"""Is the node's own data heard again?  The health checks that ask what the node is there for.
 
 A node can answer every probe and still measure nothing.  So somebody who gets its
 data listens: a subscription at a local broker, or the site's own software, which
@@ -9,7 +9,7 @@ import asyncio
 import math
 from typing import Protocol
 
-from gateway.profiles.model import DataSeenCheck
+from gateway.profiles.model import DataSeenCheck, ReportsCheck
 from transports.errors import TenderError
 
 
@@ -41,12 +41,12 @@ class DataNotHeard(TenderError):
     """Nobody could have heard the node's data, so nothing can be said of it."""
 
     code = "data-not-heard"
-    remedy = "Mend the connection to the local broker (`[data.mqtt]`); the check is asked again."
+    remedy = "Mend the connection to the local broker (`[data.mqtt]`), or the network; it is asked again."
     retryable = True
 
 
 async def data_comes(
-    hearing: Hearing | None, node: str, check: DataSeenCheck, before: float | None
+    hearing: Hearing | None, node: str, check: DataSeenCheck | ReportsCheck, before: float | None
 ) -> tuple[str | None, str]:
     """What is wrong (None if nothing is), and by what it was judged; ``before`` is messages a second.
 
@@ -56,7 +56,7 @@ async def data_comes(
         DataNotHeard: nobody listened.
     """
     if hearing is None:
-        return None, "data-seen: not asked, since nobody listens outside of the service"
+        return None, f"{check.kind}: not asked, since nobody listens outside of the service"
     need = max(1, math.ceil(check.least_rate * before * check.within)) if before else 1
     begin, loop = hearing.total(node), asyncio.get_running_loop()
     end = loop.time() + check.within
@@ -72,10 +72,10 @@ async def data_comes(
     if count < need:
         heard = "nothing" if not count else f"{count} of {need} messages"
         return f"{heard} within {check.within:g} s; {measure}", ""
-    return None, f"data-seen: {count} messages; {measure}"
+    return None, f"{check.kind}: {count} messages; {measure}"
 
 
-def data_stays(hearing: Hearing | None, node: str, check: DataSeenCheck) -> str | None:
+def data_stays(hearing: Hearing | None, node: str, check: DataSeenCheck | ReportsCheck) -> str | None:
     """While soaking: whether it fell silent since."""
     if hearing is None or hearing.deaf(node):
         return None
@@ -84,7 +84,7 @@ def data_stays(hearing: Hearing | None, node: str, check: DataSeenCheck) -> str 
     return None if quiet <= check.within else f"it came, and then nothing for {check.within:g} s"
 
 
-def _measure(need: int, check: DataSeenCheck, before: float | None) -> str:
+def _measure(need: int, check: DataSeenCheck | ReportsCheck, before: float | None) -> str:
     if before is None:
         return "how often it came before the update is not known, so that it comes is all that counts"
     if not before:

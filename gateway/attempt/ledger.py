@@ -4,8 +4,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from flashers.api import RollbackKind
+from flashers.api import Firmware, Reason, RollbackKind
 from flashers.api.errors import PluginBug
+from gateway.attempt.downgrades import older_taken
 from gateway.attempt.health import Hook
 from gateway.attempt.hearing import Hearing
 from gateway.attempt.identity import Keeper
@@ -33,10 +34,14 @@ class Surroundings:
     """Makes sure that it is the node that is meant; without one nobody knows who is known."""
     hearing: Hearing | None = None
     """Who hears the node's own data."""
+    reports: Hearing | None = None
+    """Who hears what the node reports by itself, where its network does."""
     restart: Callable[[Record, HostSession], Awaitable[None]] | None = None
     """Restarts a node that fell silent by its ladder; without it that is the profile's ``reset``."""
     may_wait: bool = False
     """Whether a node behind a radio that is not heard may be waited for, with nothing held meanwhile."""
+    may_not_start: Callable[[Record], Reason | None] = lambda _: None
+    """Why a node that has everything staged is not to be started now."""
     held: Callable[[], bool] = lambda: False
     """Whether a node that is untouched stays so, because nothing new is to be begun."""
 
@@ -63,9 +68,17 @@ class Ledger:
         if result.outcome in (Outcome.SUCCEEDED, Outcome.ALREADY_THERE):
             known_good = {part.component.id: part.want for part in record.parts}
         await self._around.journal.save(record, (done_told(record),), known_good=known_good)
+        if self._around.node_type.declaration.may_refuse_older:
+            for ran in older_taken(record):
+                await self.learn_downgrade(ran, taken=True)
         if result.outcome is Outcome.ROLLED_BACK and self._around.proved_way_back is not None:
             await self._around.proved_way_back(record, result.rollback)
         log.info("node=%s attempt=%d outcome=%s", record.node, record.id, result.outcome)
+
+    async def learn_downgrade(self, ran: Firmware | None, *, taken: bool) -> None:
+        """Such a node took an older image while that ran, or would not."""
+        if ran is not None and ran.version is not None:
+            await self._around.ways_back.learn_downgrade(self.record, ran.version, taken=taken)
 
     def count_bytes(self) -> None:
         """Add what was put on the link since the last count."""

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from flashers import api as verbs
-from flashers.api import Evidence, FirmwareImage, Flasher, IdentityChanged, ProbeCost, Role, Seen
+from flashers.api import Evidence, FirmwareImage, Flasher, IdentityChanged, Of, ProbeCost, Role, Seen
 from gateway.attempt.guard import Guard
 from gateway.attempt.identity import identify, tell_stranger
 from gateway.attempt.ledger import Ledger, Surroundings
@@ -62,6 +62,8 @@ class Looker:
     async def look(self, fresh: Seen | None) -> Observation:
         """What the node shows; ``fresh`` is what a verb has just learned, and spares a probe."""
         trouble: Trouble | None = None
+        if fresh is not None and self._says_nothing_of_its_boot(fresh):
+            fresh = None
         if fresh is None:
             try:
                 fresh = await self._guard.do(self._probe())
@@ -84,6 +86,11 @@ class Looker:
             await self._around.journal.save_seen(self._ledger.record.node, observation)
         return observation
 
+    def _says_nothing_of_its_boot(self, fresh: Seen) -> bool:
+        """Whether a verb told what lies in a node that runs, and not how it is known that it runs."""
+        told = any(piece.of is Of.BOOT for piece in fresh.evidence)
+        return fresh.role is Role.APP and bool(self._ledger.record.rules.boot) and not told
+
     def listen(self) -> None:
         """The node is about to be restarted: what it prints counts from here."""
         self.heard_from = self._session.lines().mark()
@@ -103,7 +110,7 @@ class Looker:
 
     def _silence(self, seen: Seen) -> float:
         """For how long it has been silent, in seconds of this process."""
-        if seen.role is not Role.SILENT:
+        if seen.role not in (Role.SILENT, Role.ASLEEP):
             self._silent_since = None
             return 0.0
         now = asyncio.get_running_loop().time()

@@ -62,6 +62,14 @@ class WaysBack(Protocol):
         """Whether that kind was ever seen to work on this model."""
         ...
 
+    async def took_older(self, profile: str, model: str, version: str) -> bool | None:
+        """Whether such nodes took an older image while that version ran; None if nobody has tried."""
+        ...
+
+    async def learn_downgrade(self, record: Record, version: str, *, taken: bool) -> None:
+        """It was tried on this attempt's node while that version ran."""
+        ...
+
 
 class Clock(Protocol):
     """The wall clock."""

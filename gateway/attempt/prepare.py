@@ -20,6 +20,7 @@ from flashers.api import (
 from flashers.api.versions import version_key
 from gateway.attempt import facts
 from gateway.attempt.advance import Prepared
+from gateway.attempt.downgrades import goes_down, learned_of, no_way_back_to_older, refusals
 from gateway.attempt.ports import Artifacts, NodeType, WaysBack
 from gateway.model.records import Part, Record, Target
 from transports.errors import TenderError
@@ -51,11 +52,15 @@ async def prepare(
         image = await artifacts.image(part.want, part.component)
         images[part.component.id] = image
         reasons += _follows(part, seen)
+        if node_type.declaration.may_refuse_older:
+            reasons += await refusals(record, part, image, seen, ways_back)
         reasons += await flasher.preflight(Preflight(image, seen))
     if reasons:
         return Refused(tuple(reasons))
     found = await _way_back(record, seen, flasher, node_type, artifacts, ways_back, images)
     if found.rollback is RollbackKind.NONE and not _may_lack_a_way_back(record):
+        if found.rollback_refused:
+            return Refused((no_way_back_to_older(record, seen, images.values()),))
         stuck = record.rules.stays_hung and RollbackKind.BOOTLOADER in _kinds(node_type)
         return Refused((_NO_WAY_BACK, _STAYS_HUNG) if stuck else (_NO_WAY_BACK,))
     return found
@@ -113,7 +118,12 @@ async def _way_back(
     if not all(_data_can_return(part, known_goods.get(part.component.id)) for part in record.parts):
         chosen = RollbackKind.NONE
     worked = chosen is not RollbackKind.NONE and await ways_back.worked(record.profile, chosen.value)
-    return Prepared(chosen, worked, tuple(known_goods.items()))
+    if chosen is RollbackKind.REFLASH and node_type.declaration.may_refuse_older:
+        learned = await learned_of(record, seen, images, known_goods, ways_back)
+        if learned is False:
+            return Prepared(RollbackKind.NONE, rollback_refused=True)
+        worked = bool(learned) or (worked and not goes_down(images, known_goods))
+    return Prepared(chosen, worked, known_good=tuple(known_goods.items()))
 
 
 def _kinds(node_type: NodeType) -> frozenset[RollbackKind]:

@@ -9,17 +9,17 @@ import asyncio
 import logging
 from dataclasses import replace
 
-from flashers.api import Flasher, Role, RollbackKind, Seen
+from flashers.api import Flasher, Reason, Role, RollbackKind, Seen
 from gateway.attempt import advance
 from gateway.attempt.acts import Acts
 from gateway.attempt.decide import decide
-from gateway.attempt.exposure import Exposure
+from gateway.attempt.exposure import Exposure, Staged
 from gateway.attempt.guard import Guard, Interrupted
 from gateway.attempt.ledger import Ledger, Surroundings
 from gateway.attempt.looking import Images, Looker, trouble_of
-from gateway.attempt.radio import OutOfReach, may_wait
 from gateway.attempt.session import HostSession
 from gateway.attempt.steps import (
+    Activate,
     Await,
     CheckHealth,
     Finish,
@@ -106,8 +106,8 @@ class Runner:
         observation = await self._looker.look(fresh)
         self._ledger.record = advance.noticed(self.record, observation.seen)
         self._exposure.seen(self.record, observation.seen)
-        if self._around.may_wait and self.session.unheard and observation.seen.role is Role.SILENT:
-            self._step_aside()
+        if self._around.may_wait:
+            self._step_aside(observation.seen.role)
         step = decide(self.record, observation)
         match step:
             case Finish():
@@ -116,17 +116,32 @@ class Runner:
                 await self._pause(_LOOK_AGAIN_S)
             case Judge() | TurnBack():
                 await self._conclude(step, observation.seen)
+            case Activate(back=False, again=False) if why := self._around.may_not_start(self.record):
+                await self._leave_staged(why)
             case _:
                 await self._do(step, observation.seen)
 
-    def _step_aside(self) -> None:
-        """A node that is not heard is waited for without its adapter, as long as that harms nobody.
+    def _step_aside(self, role: Role) -> None:
+        """A node that is not heard is waited for without its place, as long as that harms nobody.
 
         Raises:
-            OutOfReach: so it is.
+            LinkError: so it is.
         """
-        if may_wait(self.record) and self.record.cancel is None:
-            raise OutOfReach(f"{self.record.node} is not heard")
+        absent = self.session.absent(self.record, role)
+        if absent is not None:
+            raise absent
+
+    async def _leave_staged(self, why: Reason) -> None:
+        """It has everything, and waits for its time; it is looked at again when that has come.
+
+        Raises:
+            Staged: so it is.
+        """
+        before = self.record.phase
+        self._ledger.count_bytes()
+        self._ledger.record = advance.stage(self.record)
+        await self._ledger.save(told=self.record.phase is not before)
+        raise Staged(why.message)
 
     async def _conclude(self, step: Judge | TurnBack, seen: Seen) -> None:
         """Nothing is done to the node: what it means is all there is to write."""
@@ -176,6 +191,8 @@ class Runner:
         await self._ledger.end()
 
     async def _clean_up(self) -> None:
+        # What waits in a node whose attempt was given up is not to be started by anybody.
+        self.session.cancelled = self.record.done and self.record.cancel is not None
         try:
             await self.flasher.cleanup()
         except Exception as error:  # noqa: BLE001 - a flasher that cannot tidy up must not hide the result

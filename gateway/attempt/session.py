@@ -11,8 +11,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from flashers.api import Calling, Console, Identity, IdentityChanged, ResetKind, Role, Strength
-from gateway.attempt.radio import Radio, WatchedGatt
+from gateway.attempt.radio import OutOfReach, Radio, WatchedGatt, may_wait
 from gateway.attempt.watched import WatchedLink
+from gateway.attempt.words import Words
+from gateway.attempt.zigbee import WatchedZigbee, ZigbeeWay, absent
+from gateway.model.records import Record
 from transports.ble.errors import NodeNotHeard
 from transports.console import Console as Lines
 from transports.counters import LinkCounters
@@ -21,12 +24,16 @@ from transports.gatt import GattLink
 from transports.links import ByteLink, LinkSpec, Medium
 from transports.recorder import FlightRecorder
 from transports.tap import TappedLink
+from transports.zcl import ZigbeeLink
+from transports.zigbee.address import ieee_address
 
 Opener = Callable[[LinkSpec], Awaitable[ByteLink]]
 """How a link is opened; the service's is :func:`transports.open.open_link`."""
 
 _CONNECT_TICK_S, _CONNECT_TICKS = 20.0, 30
 """For so long, together, connecting is no stall: an adapter connects to one node at a time."""
+_WAIT_AT_MOST_S = 86_400.0
+"""No flasher waits for longer than a day with the link in its hand."""
 _RESET_PULSE_S = 0.05
 """How long a line is held for a reset; common auto-reset circuits need a few milliseconds."""
 
@@ -44,6 +51,8 @@ class HostSession:
         progress: Callable[[int, int], None] | None = None,
         counters: LinkCounters | None = None,
         radio: Radio | None = None,
+        network: ZigbeeWay | None = None,
+        words: Words | None = None,
     ) -> None:
         self._node = node
         self._spec = spec
@@ -57,13 +66,18 @@ class HostSession:
         self._radio = radio
         self._gatt: WatchedGatt | None = None
         self._made_for = Role.UNKNOWN
+        self._network = network
+        self._zcl: WatchedZigbee | None = None
         self._lines = Lines()
+        self._words = words if words is not None else Words()
         self.recorder = FlightRecorder()
         self.identity: Identity | None = None
         self.identified = False
         """Whether it was made sure, since the link was opened, that it is the node that is meant."""
         self.unheard = False
         """Whether the node was not to be heard when it was to be connected to last."""
+        self.cancelled = False
+        """Whether what is being left is left on request; set by the guard, and for the tidying up."""
         self.bytes_sent = 0
         self.done = 0
         self.total = 0
@@ -81,7 +95,12 @@ class HostSession:
 
     @property
     def by_address(self) -> Identity | None:
-        """Who a node on the air is by the address that it answered at, or by its bond; None for a line."""
+        """Who a node on the air is by the address that it answered at, or by its bond; None for a line.
+
+        On a Zigbee network every frame is under the network's key, and an address is the part's own.
+        """
+        if self._network is not None and self._spec.address is not None:
+            return Identity(ieee_address(self._spec.address), Strength.HW_ID)
         if self._radio is None or self._spec.address is None:
             return None
         return Identity(
@@ -110,6 +129,49 @@ class HostSession:
         """The host keeps it, and goes by it from now on."""
         await self._on_the_air().will_call(role, calling)
         self.note(f"in its {role} it will be {calling}")
+
+    async def zigbee(self) -> ZigbeeLink:
+        """The node on its network, kept until the end of the lease; anew if the coordinator was lost."""
+        if self._network is None:
+            raise BadLink(f"{self._spec} does not lead to a node of a Zigbee network")
+        if self._zcl is not None and self._zcl.lost:
+            await self._hang_up()
+        if self._zcl is None:
+            self.identified = False
+            try:
+                link = await self._network.link()
+            except LinkError as error:
+                self._counters.failed(error)
+                raise
+            self._counters.opened()
+            self._zcl = WatchedZigbee(link, self._network, self._alive, self._counters, self.recorder)
+            self._alive()
+        return self._zcl
+
+    def absent(self, record: Record, role: Role) -> LinkError | None:
+        """Why a node that showed nothing is waited for with nothing held; None if that means something."""
+        if role not in (Role.SILENT, Role.ASLEEP):
+            return None
+        if self._network is not None:
+            unheard = self._zcl is None or self._zcl.unheard
+            return absent(self._network, record, role, unheard=unheard)
+        if self.unheard and role is Role.SILENT and may_wait(record) and record.cancel is None:
+            return OutOfReach(f"{record.node} is not heard")
+        return None
+
+    async def remember(self, name: str, value: str | None) -> None:
+        """Keep a word; it is on the disk when this returns."""
+        await self._words.keep(name, value)
+
+    def remembered(self, name: str) -> str | None:
+        """What was kept."""
+        return self._words.known.get(name)
+
+    def waiting(self, why: str, *, at_most: float) -> None:
+        """Nothing will pass for a while; the next thing that passes ends it."""
+        at_most = min(max(at_most, 0.0), _WAIT_AT_MOST_S)
+        self.note(f"{why}: at most {at_most:.0f} s")
+        self.last_activity = self._loop.time() + at_most
 
     def restarting(self) -> None:
         """The node is about to start something: what is known of its table ends with that."""
@@ -151,6 +213,10 @@ class HostSession:
         if link is not None:
             self._counters.closed()
             await link.aclose()
+        zcl, self._zcl = self._zcl, None
+        if zcl is not None:
+            self._counters.closed()
+            await zcl.aclose()
 
     async def open(self, role: Role = Role.APP) -> ByteLink:
         """The tapped link; opened anew if it was lost."""
@@ -199,7 +265,7 @@ class HostSession:
     async def reset(self, kind: ResetKind) -> None:
         """Restart the node by the port's lines, or by opening the port again."""
         self._counters.reset()
-        if self._radio is not None:
+        if self._radio is not None or self._network is not None:
             await self._hang_up()  # a radio has no lines, and a node is not restarted by a connection
             return
         if kind is not ResetKind.NONE:
@@ -213,7 +279,7 @@ class HostSession:
 
     async def restarts(self, kind: ResetKind) -> bool:
         """Restart the node by the port's lines; False where they cannot be driven, and nothing was done."""
-        if kind is ResetKind.NONE or self._radio is not None:
+        if kind is ResetKind.NONE or self._radio is not None or self._network is not None:
             return False
         link = await self.open()
         try:

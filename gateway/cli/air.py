@@ -2,10 +2,9 @@
 
 import argparse
 import asyncio
-import contextlib
 import json
-import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,7 +79,7 @@ def has_what_it_needs() -> None:
 
 
 async def _tell(described: "AirDescription", order: str) -> int:
-    from gateway.air.orders import send_order
+    from gateway.orders import send_order
     from transports.ble.place import HciPlace
 
     if described.control is None:
@@ -94,8 +93,9 @@ async def _tell(described: "AirDescription", order: str) -> int:
 
 
 async def _run(described: "AirDescription", profiles: "ProfileSet", folder: Path, *, as_json: bool) -> int:
-    from gateway.air.orders import listen
+    from gateway.air.orders import obey
     from gateway.air.world import AirWorld
+    from gateway.orders import listen, take_typed
     from transports.ble.place import HciPlace
 
     stop = asyncio.Event()
@@ -105,11 +105,11 @@ async def _run(described: "AirDescription", profiles: "ProfileSet", folder: Path
         control = None
         if described.control is not None:
             try:
-                control = await listen(world, HciPlace.parse(described.control))
+                control = await listen(partial(obey, world), HciPlace.parse(described.control))
             except OSError as error:
                 raise UsageError(str(error), remedy="Choose another `control`; it may be in use.") from error
         _announce(world, as_json=as_json)
-        _take_typed(world)
+        take_typed(partial(obey, world), partial(print, flush=True))
         try:
             await stop.wait()
         finally:
@@ -130,27 +130,3 @@ def _announce(world: "AirWorld", *, as_json: bool) -> None:
     )
     for name, offered in world.adapters.items():
         print(f'listening: [adapters.{name}] hci = "{offered.place}"', flush=True)
-
-
-def _take_typed(world: "AirWorld") -> None:
-    """Orders on standard input, where that is a terminal or a pipe; its end changes nothing.
-
-    It is read only when something is there, and is not made non-blocking: a terminal's output
-    would be, too.
-    """
-    from gateway.air.orders import obey
-
-    loop, rest = asyncio.get_running_loop(), b""
-
-    def readable() -> None:
-        nonlocal rest
-        got = os.read(0, 4096)
-        if not got:
-            loop.remove_reader(0)
-        *lines, rest = (rest + got).split(b"\n")
-        for line in lines:
-            if line.strip():
-                print(json.dumps(obey(world, line.decode(errors="replace"))), flush=True)
-
-    with contextlib.suppress(OSError):  # a file, or nothing at all
-        loop.add_reader(0, readable)

@@ -161,5 +161,6 @@ def _rollback(attempt: dict[str, Any]) -> str:
         return f"{attempt['rollback_done']} done"
     available: str = attempt["rollback_available"]
     if available == "none":
-        return available
+        refused = attempt["rollback_refused"]
+        return f"{available}{', since such nodes took nothing older once they ran this' if refused else ''}"
     return f"{available}, {'seen to work' if attempt['rollback_seen'] else 'not tried yet'}"

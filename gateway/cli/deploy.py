@@ -68,6 +68,12 @@ def register(subparsers: Any) -> None:
     policy.add_argument(
         "--beyond-budget", action="store_true", help="also nodes that had their share within 30 days"
     )
+    policy.add_argument(
+        "--activate",
+        metavar="WHEN",
+        help="transfer now, and start at-once, within 02:00-05:00 (the gateway's local time), at a moment "
+        "as 2026-11-22T02:00:00+01:00, or held until `tender deployment activate`",
+    )
     deploy.add_argument("--url", help="where the release's manifest is fetched if it is not here")
     deploy.add_argument("--id", help="a name for it; the same name again is the same deployment")
     deploy.add_argument("--wait", action="store_true", help="wait until every node has ended")
@@ -114,6 +120,7 @@ def _deploy(arguments: argparse.Namespace) -> int:
         "stop_in_a_row": arguments.stop_in_a_row,
         "stop_share": arguments.stop_share,
         "beyond_budget": arguments.beyond_budget,
+        "activate": arguments.activate,
     }
     body = {
         "id": arguments.id or f"{arguments.product}-{arguments.version}-{os.urandom(3).hex()}",

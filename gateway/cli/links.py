@@ -148,7 +148,10 @@ def _show(link: dict[str, Any]) -> None:
         ("held by", _holder(link["holder"], since=True)),
         ("shared with", link["shared_with"] or "-"),
     ]
-    facts += _radio(link["radio"]) if link["radio"] is not None else [("port", _port(link))]
+    if link["network"] is not None:
+        facts += _network(link["network"])
+    else:
+        facts += _radio(link["radio"]) if link["radio"] is not None else [("port", _port(link))]
     if adapter is not None and adapter["by_path"]:
         facts.append(("by-path", adapter["by_path"]))
     if adapter is not None and adapter["hub"]:
@@ -193,8 +196,10 @@ def _print_gate(name: str, gate: dict[str, Any] | None) -> None:
 
 
 def _there(link: dict[str, Any]) -> str:
-    """Of a port whether it is there, of an adapter how many nodes it has and may have."""
-    radio = link["radio"]
+    """Of a port or network whether it is there, of an adapter how many nodes it has and may have."""
+    radio, network = link["radio"], link["network"]
+    if network is not None:
+        return "up" if network["up"] else "DOWN" if network["trouble"] else "opening"
     if radio is None:
         return {True: "there", False: "GONE", None: "-"}[link["exists"]]
     said = f"{len(radio['connected'])} of {radio['cap']}"
@@ -214,6 +219,23 @@ def _radio(radio: dict[str, Any]) -> list[tuple[str, str]]:
         ("last heard", f"{text.age(radio['last_heard'])}, {radio['hears']} radios in the last minute"),
         ("power cycles", cycles),
     ]
+
+
+def _network(network: dict[str, Any]) -> list[tuple[str, str]]:
+    state = "up" if network["up"] else network["trouble"] or "being opened"
+    facts = [("network", state), ("at a time", f"{network['concurrent']} nodes")]
+    if not network["up"]:
+        return facts
+    made = network["coordinator"] or "-"
+    joining = f"open for {network['joining_s']:.0f} s more" if network["joining_s"] else "closed"
+    facts.append(("coordinator", f"{made} ({network['firmware']})" if network["firmware"] else made))
+    pan = "-" if network["pan_id"] is None else f"0x{network['pan_id']:04x}"
+    facts.append(("channel", f"{network['channel'] or '-'}, PAN {pan}"))
+    facts.append(("joined", f"{network['members']} nodes; for others it is {joining}"))
+    sleepy = [node["name"] for node in network["nodes"] if node["sleepy"]]
+    if sleepy:
+        facts.append(("sleepy", ", ".join(sleepy)))
+    return facts
 
 
 def _port(link: dict[str, Any]) -> str:

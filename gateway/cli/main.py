@@ -29,6 +29,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("nodes", "list the nodes and what they run", "gateway.cli.nodes"),
             Command("node", "show a node, take one in, replace, rename or label it", "gateway.cli.nodes"),
             Command("discover", "what is heard on the air, and how it is adopted", "gateway.cli.discovery"),
+            Command("zigbee", "Zigbee networks: who may join, who did, backups", "gateway.cli.zigbee"),
             Command("probe", "look at a node now, or at all", "gateway.cli.probe"),
             Command("explain", "why a node is as it is, and what comes next", "gateway.cli.nodes"),
             Command("budget", "what a node was asked to bear within 30 days", "gateway.cli.rollout"),

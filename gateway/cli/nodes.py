@@ -307,7 +307,7 @@ def _facts(node: dict[str, Any]) -> list[tuple[str, str]]:
         (f"known-good {name}", f"{text.firmware_in_full(known)}{proved}")
         for name, known in node["known_good"].items()
     ]
-    facts.append(("rollback", node["rollback"]))
+    facts.append(("rollback", node["rollback"] + _OLDER[node.get("takes_older")]))
     if node.get("way_back"):
         facts.append(("on trial", node["way_back"]))
     if node.get("recoverable"):
@@ -316,6 +316,13 @@ def _facts(node: dict[str, Any]) -> list[tuple[str, str]]:
     if node["next_step"]:
         facts.append(("next", node["next_step"]))
     return facts
+
+
+_OLDER = {
+    None: "",
+    True: "; from what it runs now such a node took older firmware",
+    False: "; from what it runs now such a node takes nothing older",
+}
 
 
 def _labels(node: dict[str, Any]) -> str:

@@ -40,6 +40,15 @@ def register(subparsers: Any) -> None:
         example="tender deployment show greenhouse-2.1.0-5c02d1",
     )
     show.add_argument("deployment")
+    activate = add_command(
+        verbs,
+        "activate",
+        _activate,
+        help="start the nodes that have their image and wait to be started",
+        example="tender deployment activate greenhouse-2.1.0-5c02d1\n\n"
+        "For deployments with --activate: those that get their image later are started at once, too.",
+    )
+    activate.add_argument("deployment")
     budget = add_command(
         subparsers,
         "budget",
@@ -144,6 +153,11 @@ def _show(arguments: argparse.Namespace) -> int:
     if rollout["gates"]:
         facts.append(("waiting for", text.counts(rollout["gates"])))
     facts.append(("no way back", rollout["no_rollback"] or "-"))
+    if rollout["activate"] != "at-once":
+        facts.append(("activate", rollout["activate"]))
+    if rollout["staged"]:
+        facts.append(("staged", f"{_names(rollout['staged'])}"))
+        facts.append(("", rollout["starts"]))
     if rollout["all_at_once"]:
         facts.append(("waves", "none: all at once, and nothing stops it by itself"))
     if rollout["beyond_budget"]:
@@ -154,6 +168,18 @@ def _show(arguments: argparse.Namespace) -> int:
         print_waves(rollout["waves"])
     if lines := stopped_lines(deployment):
         print("\n" + "\n".join(lines))
+    return 0
+
+
+def _activate(arguments: argparse.Namespace) -> int:
+    answer = client(arguments).post("deployments", arguments.deployment, "activate")
+    if arguments.json:
+        print_json(answer)
+        return 0
+    waited = _names(answer["nodes"]) or "no node"
+    print(f"{waited} waited to be started; nodes that get their image later are started at once.")
+    for code in answer["still_held"]:
+        print(f"Still held: {code}.  `tender deployment show {arguments.deployment}` says why.")
     return 0
 
 

@@ -52,3 +52,6 @@ def _start_log(level: str) -> None:
     if level != "debug":
         for library in ("aiohttp", "asyncio", "mqtt"):
             logging.getLogger(library).setLevel(logging.WARNING)
+        # What zigpy warns of (a sender that it does not know yet, a port that is gone) is said by us.
+        for library in ("zigpy", "zigpy_znp", "bellows", "zigpy_deconz", "zigpy_xbee", "zigpy_zigate"):
+            logging.getLogger(library).setLevel(logging.ERROR)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gateway.cli import mesh
 from gateway.cli.air import EPILOG, WORD, run_air
 from gateway.cli.parsing import UsageError, add_command, config_path
 from gateway.cli.tables import print_facts, print_json
@@ -31,14 +32,16 @@ def register(subparsers: Any) -> None:
         subparsers,
         "virtual",
         _virtual,
-        help="a virtual node that any tool can talk to, or an air full of them, until Ctrl-C",
+        help="a virtual node that any tool can talk to, or a radio full of them, until Ctrl-C",
         example="tender virtual optiboot-atmega328p --pty /tmp/ttyV0 --flash old.hex --fault power-cut@40",
         asks_service=False,
     )
-    parser.epilog = f"{parser.epilog}\n{EPILOG}"
-    parser.add_argument("profile", help="its type: a profile's name; or `air`, and a file that describes one")
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="after `air`: what is on it")
-    parser.add_argument("--tell", metavar="ORDER", help="after `air FILE`: an order to the one that runs")
+    parser.epilog = f"{parser.epilog}\n{EPILOG}{mesh.EPILOG}"
+    parser.add_argument("profile", help="its type: a profile's name; or `air` or `zigbee`, and a file")
+    parser.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="after `air`, `zigbee`: what is on it"
+    )
+    parser.add_argument("--tell", metavar="ORDER", help="after FILE: an order to the one that runs")
     medium = parser.add_mutually_exclusive_group()
     medium.add_argument(
         "--pty", type=Path, metavar="PATH", help="a pseudo-terminal; PATH becomes a link to it"
@@ -69,8 +72,12 @@ def register(subparsers: Any) -> None:
 def _virtual(arguments: argparse.Namespace) -> int:
     if arguments.profile == WORD:
         return run_air(arguments)
+    if arguments.profile == mesh.WORD:
+        return mesh.run_mesh(arguments)
     if arguments.file is not None or arguments.tell is not None:
-        raise UsageError("a FILE and --tell are of an air", remedy="Write `tender virtual air FILE`.")
+        raise UsageError(
+            "a FILE and --tell are of a radio", remedy="Write `tender virtual air FILE`, or `… zigbee FILE`."
+        )
     from gateway.cli.faults import LINK, POWER, sort_faults
     from gateway.config.load import load_config
     from gateway.profiles.load import load_profiles

@@ -4,6 +4,7 @@ Tender asks that software off before it opens the link, and lets it back afterwa
 a unit of the service manager, by commands, by lock files, or by several of these.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +15,11 @@ from transports.errors import BadLink
 from transports.links import LinkSpec, Medium
 from transports.uart.settings import BUS_OPTIONS, Settings
 from transports.uart.tcp import host_and_port
+from transports.zigbee.address import ieee_address
 
 
 def checked_link(text: str) -> str:
-    """A link's text, as it stands.  Raises ValueError if it is none."""
+    """A link's text as it stands; an IEEE address is written in its one form.  Raises ValueError."""
     try:
         spec = LinkSpec.parse(text)
         if spec.medium is Medium.UART:
@@ -28,6 +30,8 @@ def checked_link(text: str) -> str:
             raise BadLink(
                 f"{spec.address} is no Bluetooth address", remedy="Write ble:ADAPTER#C0:FF:EE:00:00:01."
             )
+        if spec.medium is Medium.ZIGBEE and spec.address is not None:
+            text = str(replace(spec, address=ieee_address(spec.address)))
     except BadLink as bad:
         raise ValueError(f"{bad.message}; {bad.what_to_do}") from bad
     return text
@@ -83,6 +87,10 @@ class LinkTable(BaseModel):
 
     @model_validator(mode="after")
     def _says_something(self) -> "LinkTable":
+        if LinkSpec.parse(self.link).medium is Medium.ZIGBEE:
+            raise ValueError(
+                "link: a coordinator has one owner; for a network of other software see [guests]"
+            )
         if self.after and not self.before:
             raise ValueError("after: what is let back has to be asked off first, by `before`")
         if self.uucp_lock and LinkSpec.parse(self.link).scheme != "uart":

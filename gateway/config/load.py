@@ -13,9 +13,11 @@ from gateway.config.errors import BadConfig
 from gateway.config.findings import Finding, from_validation
 from gateway.config.layers import Layer, Merged
 from gateway.config.model import Config, NodeTable
+from gateway.config.nearest import nearest
 from gateway.config.positions import Path
 from gateway.config.sources import file_layer
 from gateway.config.variables import environment_layer, flags_layer, left_aside
+from transports.links import Medium
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,24 @@ def _validate(merged: Merged, findings: list[Finding]) -> Config | None:
         findings += from_validation(error, Config, merged.where, family="config")
         return None
     findings += _clashes(config.nodes, merged)
+    findings += _unknown_networks(config, merged)
     return config
+
+
+def _unknown_networks(config: Config, merged: Merged) -> list[Finding]:
+    """A Bluetooth adapter may be named by its address; a Zigbee network has to be described."""
+    found, known = [], sorted({*config.networks, *config.guests})
+    for name, node in config.nodes.items():
+        spec = node.spec
+        if spec.medium is not Medium.ZIGBEE or spec.target in known:
+            continue
+        key, where = f"nodes.{name}.link", merged.where(("nodes", name, "link"))
+        close = nearest(spec.target, known)
+        hint = f"Did you mean {close}?  " if close else ""
+        message = f"{key}: there is no network {spec.target!r}"
+        remedy = f"{hint}Add [networks.{spec.target}], with its `radio` and `path`."
+        found.append(Finding("config-unknown-network", where, key, message, remedy))
+    return found
 
 
 def _clashes(nodes: Mapping[str, NodeTable], merged: Merged) -> list[Finding]:

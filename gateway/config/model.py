@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from gateway.config.adapters import AdapterTable
 from gateway.config.defaults import default_socket, default_state
 from gateway.config.links import LinkTable, LinkText
+from gateway.config.networks import NetworkTable
 from gateway.config.probing import ProbingTable
 from gateway.config.radio import AdoptTable
 from gateway.config.rollout import RolloutTable
@@ -23,7 +24,9 @@ from gateway.config.state import ExportsTable, RebuildTable
 from gateway.profiles.ladder import AnyStep, distinct
 from gateway.trust.errors import BadTrust
 from gateway.trust.policy import TrustPolicy
+from gateway.upstream.guest.settings import GuestTable
 from gateway.upstream.settings import MqttSettings
+from gateway.upstream.zigbee2mqtt.settings import FaceTable
 from transports.links import LinkSpec, Medium
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -110,6 +113,8 @@ class UpstreamTable(_Table):
 
     mqtt: MqttSettings | None = None
     """The broker; see the page on the upstream contract."""
+    zigbee2mqtt: FaceTable | None = None
+    """A second face, with the topics that zigbee2mqtt's users know, at a broker of the site."""
 
 
 class DataTable(_Table):
@@ -126,7 +131,7 @@ class NodeTable(_Table):
     """Its device profile; `tender profiles list` shows them."""
     link: LinkText
     """``uart:/dev/serial/by-path/…?baud=115200``, ``socket://host:port``, ``rfc2217://host:port``;
-    ``#address`` for one of several nodes on a line; ``ble:ADAPTER#ADDRESS``."""
+    ``#address`` for one of several nodes on a line; ``ble:ADAPTER#ADDRESS``; ``zigbee:NETWORK#IEEE``."""
     labels: dict[Name, str] = {}
     """Words to select it by."""
     ladder: Annotated[tuple[AnyStep, ...], AfterValidator(distinct)] | None = None
@@ -138,6 +143,8 @@ class NodeTable(_Table):
         spec = LinkSpec.parse(value)
         if spec.medium is Medium.BLE and spec.address is None:
             raise ValueError(f"behind an adapter are many nodes; write {value}#ADDRESS")
+        if spec.medium is Medium.ZIGBEE and spec.address is None:
+            raise ValueError(f"a network has many nodes; write {value}#00:12:4b:00:1c:aa:bb:cc")
         return value
 
     @property
@@ -172,10 +179,31 @@ class Config(_Table):
     """Links that other software on this gateway uses as well, by names of your choice."""
     adapters: dict[Name, AdapterTable] = {}
     """Bluetooth adapters, by names of your choice; nodes' links name them: ``ble:NAME#ADDRESS``."""
+    networks: dict[Name, NetworkTable] = {}
+    """Zigbee networks, by names of your choice; nodes' links name them: ``zigbee:NAME#IEEE``."""
+    guests: dict[Name, GuestTable] = {}
+    """Networks that zigbee2mqtt owns, by names of your choice; no name is also one of `[networks]`."""
     adopt: tuple[AdoptTable, ...] = ()
     """Rules by which nodes that are heard on the air become nodes of this gateway."""
     stop_budget: Seconds = 60.0
     """How long the service may take to stop, to bring a node through that has no firmware just then."""
+
+    @field_validator("networks")
+    @classmethod
+    def _one_network_each(cls, value: dict[str, NetworkTable]) -> dict[str, NetworkTable]:
+        owners: dict[str, str] = {}
+        for name, table in value.items():
+            other = owners.setdefault(table.path, name)
+            if other != name:
+                raise ValueError(f"{other} and {name} have the same coordinator, {table.path}")
+        return value
+
+    @model_validator(mode="after")
+    def _no_name_twice(self) -> "Config":
+        both = sorted(self.networks.keys() & self.guests.keys())
+        if both:
+            raise ValueError(f"{', '.join(both)}: a network is Tender's or zigbee2mqtt's, not both")
+        return self
 
     @field_validator("socket")
     @classmethod

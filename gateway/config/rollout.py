@@ -2,9 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from gateway.model.activation import checked_when
 
 NoRollback = Literal["refuse", "canary-only", "allow"]
+When = Annotated[str, AfterValidator(checked_when)]
 WaveSize = Annotated[int, Field(ge=1, le=1000)]
 
 
@@ -44,4 +47,7 @@ class RolloutTable(_Table):
     wave is through, after the first."""
     stop_share: float = Field(default=0.2, gt=0, le=1)
     """It also stops when more than this share of a type's nodes did not succeed, of at least five."""
+    activate: When = "at-once"
+    """When nodes that can wait with a transferred image are started: ``at-once``, ``held`` until somebody
+    says so, ``02:00-05:00`` of the gateway's local time, or a moment."""
     budget: BudgetTable = BudgetTable()

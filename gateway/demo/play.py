@@ -15,12 +15,12 @@ from rich.console import Console
 
 from flashers.api import Digest
 from gateway.api.client import Client, Refused, ServiceLost, ServiceNotRunning
-from gateway.demo.boards import RATE, Boards, air_in, links_in
+from gateway.demo.boards import RATE, Boards, air_in, coordinator_in, links_in
 from gateway.demo.broker import broker
 from gateway.demo.listener import Listener
 from gateway.demo.screen import Screen, final_table, make_console, save_picture
-from gateway.demo.script import FLEET, NEW, OLD, ON_AIR, Actor
-from gateway.demo.stage import PRODUCT, Stage, set_stage
+from gateway.demo.script import FLEET, NEW, OLD, ON_AIR, ON_MESH, Actor
+from gateway.demo.stage import HALL, PRODUCT, Stage, set_stage
 from gateway.plugins.registry import Registry
 from gateway.profiles.load import load_profiles
 from gateway.service.node_types import NodeTypes
@@ -28,6 +28,7 @@ from gateway.service.node_types import NodeTypes
 _ALL_ENDED_S = 150.0
 _READY_S = 20.0
 _STOP_S = 15.0
+_JOIN_S = 120
 
 
 async def play(*, keep: Path | None = None, picture: Path | None = None) -> int:
@@ -51,7 +52,8 @@ async def _play(console: Console, keep: Path | None) -> int:
         host, port = await stack.enter_async_context(broker(folder))
         node_types = NodeTypes(load_profiles((), Registry()))
         links, air = links_in(folder, FLEET), air_in(folder)
-        stage = set_stage(folder, FLEET, links, air, f"mqtt://{host}:{port}", node_types)
+        coordinator, upstream = coordinator_in(folder), f"mqtt://{host}:{port}"
+        stage = set_stage(folder, FLEET, links, air, coordinator, upstream, node_types)
         boards = await stack.enter_async_context(Boards(stage, FLEET, node_types))
         listener = Listener(host, port)
         stack.callback(listener.close)
@@ -103,6 +105,7 @@ async def _act(console: Console, stage: Stage, client: Client, listener: Listene
         await asyncio.to_thread(
             client.upload, file, "baselines", profile=profile, version=OLD, name=file.name
         )
+    await _let_join(client)
     watching = client.watch()
 
     def follow() -> None:
@@ -144,6 +147,16 @@ async def _act(console: Console, stage: Stage, client: Client, listener: Listene
     if not findings:
         console.print(f"\nEvery one of the {len(FLEET)} nodes ended as scripted.", style="bold green")
     return 1 if findings else 0
+
+
+async def _let_join(client: Client) -> None:
+    """Let the Zigbee nodes join, once their network is there; they do so while the others are updated."""
+    for _ in range(100):
+        (network,) = await asyncio.to_thread(client.get, "zigbee")
+        if network["up"]:
+            break
+        await asyncio.sleep(0.1)
+    await asyncio.to_thread(client.post, "zigbee", HALL, "permit", body={"seconds": _JOIN_S})
 
 
 async def _until_all_ended(screen: Screen, happened: "asyncio.Queue[dict[str, Any]]", boards: Boards) -> bool:
@@ -213,15 +226,19 @@ def _really_runs(boards: Boards, view: Mapping[str, Any], actor: Actor) -> bool:
         return actor.sends_nothing
     runs, identity = truth.running.get(0), after.get("identity")
     if identity is None:  # only a version was said
-        return after.get("version") == actor.runs and runs == boards.identity(actor)
+        expected, version = boards.firmware(actor)
+        return after.get("version") == version and runs == expected
     return runs == Digest(identity["algorithm"], bytes.fromhex(identity["value"]))
 
 
 def _say_what_is_there(console: Console, stage: Stage, host: str, port: int) -> None:
-    on_air = sum(actor.on_air for actor in FLEET)
+    on_air, on_mesh = sum(actor.on_air for actor in FLEET), sum(actor.on_mesh for actor in FLEET)
     console.print(
-        f"[bold]{len(FLEET)} virtual nodes[/]: {len(FLEET) - on_air} on real PTYs, of two bootloader "
-        f"families, and {on_air} behind a [bold]simulated radio[/] of {RATE / 1000:g} kB/s each,"
+        f"[bold]{len(FLEET)} virtual nodes[/]: {len(FLEET) - on_air - on_mesh} on real PTYs, of two "
+        f"bootloader families, {on_air} behind a [bold]simulated radio[/] of {RATE / 1000:g} kB/s each,"
+    )
+    console.print(
+        f"and {on_mesh} in a [bold]simulated Zigbee network[/], one channel of 250 kbit/s for all of them;"
     )
     console.print(
         f"a gateway with its state in {stage.folder}, and a mosquitto at {host}:{port} as its upstream."
@@ -252,7 +269,7 @@ def _row(view: Mapping[str, Any]) -> list[str]:
     outcome = view["outcome"] or view["phase"]
     return [
         view["node"],
-        view["profile"] + (" (simulated radio)" if view["profile"] in ON_AIR else ""),
+        view["profile"] + (" (simulated radio)" if view["profile"] in ON_AIR | ON_MESH else ""),
         _version(view["before"]) if any((view["before"] or {}).values()) else _version(view["after"]),
         _version(view["after"]),
         outcome + (f", {view['code']}" if view["code"] else ""),

@@ -3,15 +3,19 @@
 The demo fails if any node ends otherwise: it is a test that can be looked at.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gateway.model.outcomes import Outcome
 
 OLD, NEW = "1.0.0", "1.1.0"
 SENSOR, RELAY = "demo-th-sensor", "demo-relay"
 RADIO, LAMP, TAG = "demo-ble-sensor", "demo-dfu-secure", "demo-dfu-legacy"
+PLUG, DOOR = "demo-zigbee-plug", "demo-zigbee-sensor"
 ON_AIR = frozenset({RADIO, LAMP, TAG})
 """Profiles whose nodes are behind a simulated radio."""
+ON_MESH = frozenset({PLUG, DOOR})
+"""Profiles whose nodes are in a simulated Zigbee network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,8 @@ class Actor:
 
     ``variant`` chooses its artifact in the release; ``cut_at`` is the flash operation at
     which its power fails, for a moment or (``stays_off``) until it was reported wounded.
-    ``leaves_at`` is the share of its image at which it is carried out of the radio's reach, for a while.
+    ``leaves_at`` is the share of its image at which it is carried out of the radio's reach, for a while;
+    ``traits`` are those of its virtual node.
     ``ends`` are the outcomes in order: a wounded node has a second one, its recovery's.
     """
 
@@ -36,11 +41,17 @@ class Actor:
     starts_with: str = OLD
     sends_nothing: bool = False
     leaves_at: float | None = None
+    traits: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def on_air(self) -> bool:
         """Whether it is behind a radio."""
         return self.profile in ON_AIR
+
+    @property
+    def on_mesh(self) -> bool:
+        """Whether it is in a Zigbee network."""
+        return self.profile in ON_MESH
 
 
 UNWELL, FOREIGN_KEY, OTHER_BOARD = "rev-b", "rev-c", "rev-d"
@@ -134,4 +145,31 @@ FLEET: tuple[Actor, ...] = (
     ),
     Actor("tag-1", TAG, "Nordic's legacy loader: an ordinary update"),
     Actor("tag-2", TAG, "its loader has the same name as the other's: one after the other"),
+    Actor("plug-1", PLUG, "Zigbee: it asks for pages; an ordinary update", traits={"asks": "pages"}),
+    Actor("plug-2", PLUG, "loses power in mid-image, and goes on where it was", cut_at=8),
+    Actor(
+        "plug-3",
+        PLUG,
+        "starts its old firmware again, whatever it was given",
+        ends=(Outcome.ROLLED_BACK,),
+        rollback="bootloader",
+        runs=OLD,
+        traits={"boots-back": ""},
+    ),
+    Actor(
+        "door-1",
+        DOOR,
+        "sleeps, and is updated when it is heard",
+        traits={"sleepy": "", "long-poll": "1.0", "check-in": "8"},
+    ),
+    Actor(
+        "door-2",
+        DOOR,
+        "sleeps; its image is for other hardware",
+        ends=(Outcome.REFUSED,),
+        runs=OLD,
+        variant=OTHER_BOARD,
+        sends_nothing=True,
+        traits={"sleepy": "", "long-poll": "1.0", "check-in": "8"},
+    ),
 )

@@ -9,11 +9,13 @@ from flashers.api import Component
 from flashers.sim import Behaviour, SimApp
 from gateway.attempt.ports import NodeType
 from gateway.demo.script import (
+    DOOR,
     FOREIGN_KEY,
     LAMP,
     NEW,
     OLD,
     OTHER_BOARD,
+    PLUG,
     RADIO,
     RELAY,
     SENSOR,
@@ -21,6 +23,7 @@ from gateway.demo.script import (
     UNWELL,
     Actor,
 )
+from gateway.mesh.world import build_options
 from gateway.releases.keys import PrivateKey, keygen
 from gateway.releases.make import make_release, sign_release
 from gateway.service.node_types import NodeTypes
@@ -28,7 +31,10 @@ from gateway.service.node_types import NodeTypes
 PRODUCT = "greenhouse"
 ADAPTER = "air"
 """The gateway's name for the adapter that hears the simulated radio."""
+HALL = "hall"
+"""The gateway's name for the simulated Zigbee network."""
 SENSOR_BYTES, RELAY_BYTES, RADIO_BYTES, LAMP_BYTES, TAG_BYTES = 28_000, 12_000, 60_000, 24_000, 6_000
+PLUG_BYTES, DOOR_BYTES = 9_000, 4_000
 LEGACY, WRONG_BOARD = {"protocol": "legacy"}, {"hw-version": "51"}
 LOADER_KEY, OTHER_KEY = {"key": "one"}, {"key": "two"}
 """The virtual sensors' loaders know the first of these test keys."""
@@ -54,6 +60,7 @@ def set_stage(
     fleet: tuple[Actor, ...],
     links: Mapping[str, str],
     air: str,
+    coordinator: str,
     broker: str,
     node_types: NodeTypes,
 ) -> Stage:
@@ -62,6 +69,8 @@ def set_stage(
     make_sensor, make_relay = sensor.plugin.build, relay.plugin.build
     make_radio, make_dfu = node_types.get(RADIO).plugin.build, node_types.get(LAMP).plugin.build
     unwell = SimApp(NEW, Behaviour.UNHEALTHY)
+    plug, door = node_types.get(PLUG), node_types.get(DOOR)
+    make_ota, for_plug, for_door = plug.plugin.build, build_options(plug.params), build_options(door.params)
     files = {
         "sensor-old.bin": make_sensor(SimApp(OLD), SENSOR_BYTES, LOADER_KEY),
         "sensor.bin": make_sensor(SimApp(NEW), SENSOR_BYTES, LOADER_KEY),
@@ -75,6 +84,11 @@ def set_stage(
         "lamp-other.zip": make_dfu(SimApp(NEW), LAMP_BYTES, WRONG_BOARD),
         "tag-old.zip": make_dfu(SimApp(OLD), TAG_BYTES, LEGACY),
         "tag.zip": make_dfu(SimApp(NEW), TAG_BYTES, LEGACY),
+        "plug-old.ota": make_ota(SimApp(OLD), PLUG_BYTES, for_plug),
+        "plug.ota": make_ota(SimApp(NEW), PLUG_BYTES, for_plug),
+        "door-old.ota": make_ota(SimApp(OLD), DOOR_BYTES, for_door),
+        "door.ota": make_ota(SimApp(NEW), DOOR_BYTES, for_door),
+        "door-other.ota": make_ota(SimApp(NEW), DOOR_BYTES, for_door),
         "relay-old.hex": make_relay(SimApp(OLD), RELAY_BYTES, {}),
         "relay.hex": make_relay(SimApp(NEW), RELAY_BYTES, {}),
         "relay-unwell.hex": make_relay(unwell, RELAY_BYTES, {}),
@@ -88,7 +102,7 @@ def set_stage(
     sign_release(made.path, PrivateKey.load(folder / "release-key.pem"))
     socket = folder / "tender.sock"
     config = folder / "gateway.toml"
-    config.write_text(_config(folder, socket, str(public), broker, fleet, links, air))
+    config.write_text(_config(folder, socket, str(public), broker, fleet, links, air, coordinator))
     return Stage(
         folder,
         config,
@@ -98,6 +112,8 @@ def set_stage(
             RELAY: folder / "relay-old.hex",
             LAMP: folder / "lamp-old.zip",
             TAG: folder / "tag-old.zip",
+            PLUG: folder / "plug-old.ota",
+            DOOR: folder / "door-old.ota",
         },
         {
             (SENSOR, OLD): folder / "sensor-old.bin",
@@ -108,6 +124,10 @@ def set_stage(
             (TAG, OLD): folder / "tag-old.zip",
             (TAG, NEW): folder / "tag.zip",
             (RELAY, OLD): folder / "relay-old.hex",
+            (PLUG, OLD): folder / "plug-old.ota",
+            (PLUG, NEW): folder / "plug.ota",
+            (DOOR, OLD): folder / "door-old.ota",
+            (DOOR, NEW): folder / "door.ota",
         },
         _key_hash(sensor, files["sensor-old.bin"]),
     )
@@ -129,6 +149,9 @@ def _description() -> str:
         ("lamp.zip", LAMP, "nordic-dfu-zip", None, "lamp"),
         ("lamp-other.zip", LAMP, "nordic-dfu-zip", OTHER_BOARD, "lamp"),
         ("tag.zip", TAG, "nordic-dfu-zip", None, "tag"),
+        ("plug.ota", PLUG, "zigbee-ota", None, "zigbee-plug"),
+        ("door.ota", DOOR, "zigbee-ota", None, "zigbee-sensor"),
+        ("door-other.ota", DOOR, "zigbee-ota", OTHER_BOARD, "zigbee-sensor-v2"),
         ("relay.hex", RELAY, "ihex", None, "relay"),
         ("relay-unwell.hex", RELAY, "ihex", UNWELL, "relay"),
         ("relay-other.hex", RELAY, "ihex", OTHER_BOARD, "relay-v2"),
@@ -148,6 +171,7 @@ def _config(
     fleet: tuple[Actor, ...],
     links: Mapping[str, str],
     air: str,
+    coordinator: str,
 ) -> str:
     lines = [
         f"state = {json.dumps(str(folder / 'state'))}",
@@ -164,6 +188,9 @@ def _config(
         f"max_in_parallel = {len(fleet)}",
         f"[adapters.{ADAPTER}]",
         f"hci = {json.dumps(air)}",
+        f"[networks.{HALL}]",
+        'radio = "znp"',
+        f"path = {json.dumps(coordinator)}",
     ]
     for actor in fleet:
         lines += [

@@ -29,7 +29,8 @@ from gateway.service.site import Site
 from gateway.service.stock import target_of_file
 from gateway.service.ways_back import KnownWays
 from transports.ble.adapters import Adapters
-from transports.links import LinkSpec
+from transports.errors import BadLink
+from transports.links import LinkSpec, Medium
 from transports.open import open_link
 
 _IMAGE_BYTES = 64 << 20
@@ -82,6 +83,11 @@ async def flash(
     Raises:
         TenderError: nothing was begun: a bad file, profile or link, or a state folder in use.
     """
+    if LinkSpec.parse(wish.link).medium is Medium.ZIGBEE:
+        raise BadLink(
+            "a Zigbee node is reached through the service that has its coordinator",
+            remedy="Start the service with [networks.NAME], adopt the node, and use `tender deploy`.",
+        )
     name = node_name(wish.link)
     async with AsyncExitStack() as stack:
         registry = Registry()
@@ -163,6 +169,7 @@ async def _run(
         site.opener,
         progress=lambda done, total: progress(runner.record, done, total),
         radio=site.radio(record.node),
+        network=site.network(record.node),
     )
     runner = Runner(record, session, around)
     started(runner)

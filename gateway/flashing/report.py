@@ -83,6 +83,8 @@ def _named(firmware: Firmware | None) -> str:
 def _rollback(record: Record, result: Result) -> str:
     if result.rollback is not RollbackKind.NONE:
         return f"done: {result.rollback}"
+    if record.rollback_refused:
+        return "none: such nodes took nothing older once they ran this"
     if record.rollback is RollbackKind.NONE:
         return "none"
     seen = "seen to work on this model" if record.rollback_seen else "not yet seen to work on this model"

@@ -8,6 +8,7 @@ from gateway.journal.attempts import Attempts
 from gateway.journal.claims import Claims
 from gateway.journal.deployments import DeploymentsBook
 from gateway.journal.events import Events
+from gateway.journal.heard import HeardBook
 from gateway.journal.known_goods import KnownGoods
 from gateway.journal.links import LinksBook
 from gateway.journal.nodes import Nodes
@@ -18,6 +19,7 @@ from gateway.journal.rollout import RolloutBook
 from gateway.journal.roster import RosterBook
 from gateway.journal.standing import Standings
 from gateway.journal.told import Told
+from gateway.journal.words import WordsBook
 
 __all__ = ["Journal", "Told"]
 
@@ -31,10 +33,12 @@ class Journal(
     KnownGoods,
     LinksBook,
     RadioBook,
+    HeardBook,
     Rescues,
     Events,
     RolloutBook,
     Standings,
     Claims,
+    WordsBook,
 ):
     """The gateway's memory.  Every method is one transaction."""

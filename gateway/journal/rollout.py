@@ -9,6 +9,7 @@ from flashers.api import Stamp
 from flashers.api.plain import dump, load
 from gateway.journal.book import Book
 from gateway.journal.told import Told
+from gateway.model.activation import LetGo
 from gateway.model.records import Target
 from gateway.model.rollout import Pause, ReleaseMark, Stop
 
@@ -102,6 +103,20 @@ class RolloutBook(Book):
                         (*place, dump(target)),
                     )
                 connection.execute("UPDATE nodes SET revision = revision + 1 WHERE name = ?", place[:1])
+
+        await self._write_and_tell(work, told)
+
+    async def let_go(self) -> dict[str, LetGo]:
+        """Deployments whose staged nodes may be started, by their ids."""
+        rows = await self._rows("SELECT deployment, let_go FROM let_go")
+        return {deployment: load(LetGo, text) for deployment, text in rows}
+
+    async def save_let_go(self, deployment: str, let_go: LetGo, told: Iterable[Told]) -> None:
+        """Somebody said so."""
+        text = dump(let_go)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR REPLACE INTO let_go VALUES (?, ?)", (deployment, text))
 
         await self._write_and_tell(work, told)
 

@@ -160,7 +160,7 @@ def _begin_generation(connection: sqlite3.Connection, name: str) -> None:
     connection.execute("INSERT OR IGNORE INTO nodes (name) VALUES (?)", (name,))
     query = f"UPDATE nodes SET generation = generation + 1, {_FRESH} WHERE name = ?"  # noqa: S608
     connection.execute(query, (name,))
-    for table in ("known_goods", "speeds"):
+    for table in ("known_goods", "speeds", "words"):
         connection.execute(f"DELETE FROM {table} WHERE node = ?", (name,))  # noqa: S608
 
 
@@ -179,6 +179,9 @@ def _move(connection: sqlite3.Connection, old: str, new: str, renamed: str) -> N
     for table in ("known_goods", "speeds"):
         connection.execute(f"DELETE FROM {table} WHERE node = ?", (new,))  # noqa: S608
         connection.execute(f"UPDATE {table} SET node = ? WHERE node = ?", (new, old))  # noqa: S608
+    connection.execute("DELETE FROM words WHERE node = ?", (new,))
+    query = "UPDATE words SET node = ?, generation = generation + ? WHERE node = ?"
+    connection.execute(query, (new, before, old))
     row = connection.execute(f"SELECT seen, {_COLUMNS} FROM nodes WHERE name = ?", (old,)).fetchone()  # noqa: S608
     seen, generation, *rest = row
     values = (new, seen, generation + before, *rest[:-1], renamed)

@@ -163,6 +163,39 @@ class RadioView:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeOnNetwork:
+    """A node of this gateway as its Zigbee network knows it; ``heard_s`` are seconds, None is unknown."""
+
+    name: str
+    joined: bool
+    sleepy: bool = False
+    heard: Stamp | None = None
+    heard_s: float | None = None
+    hops: int | None = None
+    lqi: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSight:
+    """A Zigbee network at one moment; ``trouble`` is empty while it works, or is being opened.
+
+    ``members`` is how many joined, whether they are nodes of this gateway or not.
+    """
+
+    up: bool
+    trouble: str = ""
+    remedy: str = ""
+    concurrent: int = 0
+    channel: int | None = None
+    pan_id: int | None = None
+    coordinator: str | None = None
+    firmware: str = ""
+    joining_s: float = 0.0
+    members: int = 0
+    nodes: tuple[NodeOnNetwork, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LinkView:
     """A link as it is listed.
 
@@ -184,3 +217,5 @@ class LinkView:
     """What went wrong with the hooks, and is being tried again."""
     radio: RadioView | None = None
     """Of a Bluetooth adapter, which many nodes share."""
+    network: NetworkSight | None = None
+    """Of a Zigbee network."""

@@ -91,10 +91,16 @@ class Rules:
     boot: frozenset[EvidenceKind] = frozenset()
     separate: bool = True
     """Transferred images wait in a slot of their own until they are activated."""
+    exposes: bool | None = None
+    """While it is written the node may be without firmware that runs; None is as ``separate`` says."""
     keeps_staged: bool = True
     """What waits there is gone only if the loader refused it; else it may be a restart that lost it."""
     trial_boot: bool = False
     """The loader reverts an image that is not confirmed."""
+    reverts: bool = False
+    """The loader takes a bad image back without being asked: old firmware after a start says so."""
+    startable: bool = True
+    """What lies in place can be started once more; a node that pulls restarts only for another image."""
     restartable: bool = False
     """The host can restart a node that does not answer."""
     stays_hung: bool = False
@@ -181,13 +187,21 @@ class Record:
     rollback: RollbackKind = RollbackKind.NONE
     rollback_seen: bool = False
     """Whether that rollback was ever seen to work on this model and firmware."""
+    rollback_refused: bool = False
+    """Whether such a node, with the target on it, is known to take nothing older: then it has no rollback."""
+    model: str = ""
+    """What the node called its model when the attempt was prepared."""
     touched: bool = False
+    staged: bool = False
+    """Everything is where it is started from, and starting it waits for its gate."""
     direction: Direction = Direction.FORWARD
     turned: Trouble | None = None
     """Why the attempt turned back."""
     back_kind: RollbackKind = RollbackKind.NONE
     """What was really done to go back, so far."""
     activations: int = 0
+    activated: bool = False
+    """Whether the last of them is known to have been done: the flasher came back from it."""
     resets: int = 0
     tried: bool = False
     verdict: Verdict = Verdict.OPEN
@@ -201,6 +215,10 @@ class Record:
     error: Trouble | None = None
     data_rate: float | None = None
     """Messages a second of the node's own data, as heard before it was touched; None if not known."""
+    report_rate: float | None = None
+    """Attribute reports a second, as its network heard them before it was touched; None if not known."""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """What it answered before it was touched, by request, where that is to stay so."""
     judged_by: tuple[str, ...] = ()
     """What a health check rested on, where that is not the same each time."""
     bytes_sent: int = 0

@@ -94,6 +94,12 @@ class RolloutView:
     """Asked for: there are no waves, and nothing stops it by itself."""
     no_rollback: str = ""
     beyond_budget: bool = False
+    activate: str = ""
+    """When nodes that have their image are started: `at-once`, `held`, a window of the day, or a moment."""
+    staged: tuple[str, ...] = ()
+    """Nodes that have their image and wait to be started."""
+    starts: str = ""
+    """What those wait for, in a sentence with its figure."""
     waves: tuple[WaveView, ...] = ()
     paused: Pause | None = None
     """The pause that holds it: its own, or that of everything."""
@@ -105,6 +111,16 @@ class RolloutView:
     """Attempts that have not begun."""
     gates: Mapping[str, int] = field(default_factory=dict)
     """What those wait for: how many by the gate's code."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivateAnswer:
+    """Which nodes had their image and waited when somebody said that they are to be started."""
+
+    deployment: str
+    nodes: tuple[str, ...] = ()
+    still_held: tuple[str, ...] = ()
+    """What keeps them all the same, by code: a pause, a hold, a stop."""
 
 
 @dataclass(frozen=True, slots=True)

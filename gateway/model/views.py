@@ -59,6 +59,8 @@ EVENT_KINDS: dict[str, str] = {
     "rollout.paused": "Nothing new is begun, of a deployment or, without one, of everything; data: by, why, "
     "finishing (nodes).",
     "rollout.resumed": "A pause, or a stop, was ended; data: by, forgiven (nodes that count no longer).",
+    "rollout.activated": "Somebody said that the staged nodes of a deployment are to be started, those that "
+    "come later too; data: by, nodes (that were staged).",
     "release.held": "No node is begun with a release; data: release, by, why.",
     "release.unheld": "A hold was taken back; data: release, by.",
     "release.recalled": "A release is never used again; data: release, by, why, running (nodes), going_back "
@@ -111,6 +113,10 @@ EVENT_KINDS: dict[str, str] = {
     "left now; data: link, shared_with.",
     "adapter.power-cycled": "A Bluetooth adapter was switched off and on, since it heard nothing or hung; "
     "data: adapter, why, power_cycles (since the service began), nodes (behind it).",
+    "zigbee.permit": "Nodes may join a Zigbee network; data: network, seconds (0 ends it), through (address "
+    "of one router, or nothing for all), by.",
+    "zigbee.left": "A node was made to leave a Zigbee network; data: network, ieee, by.",
+    "zigbee.restored": "A Zigbee network was written to a coordinator; data: network, backup, by.",
     "state.exported": "The state was exported; data: asked_by, sealed (`scrypt` or `x25519`), bytes, nodes, "
     "known_goods, open_attempts, lacking (artifacts).",
     "state.imported": "The service began with an imported state; data: made_ms (by the exporting machine's "
@@ -180,6 +186,8 @@ class AttemptView:
     """What its deployment said of nodes that cannot go back: `refuse`, `canary-only` or `allow`."""
     all_at_once: bool = False
     beyond_budget: bool = False
+    rollback_refused: bool = False
+    """Such a node, with the target on it, is known to take nothing older."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +239,8 @@ class NodeView:
     recoverable_why: str = ""
     owner: str | None = None
     """The gateway that has a node on the air, as far as that is known."""
+    takes_older: bool | None = None
+    """Whether such a node took older firmware while what it runs now ran; None: nobody has tried."""
 
 
 @dataclass(frozen=True, slots=True)

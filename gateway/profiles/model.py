@@ -15,6 +15,7 @@ from gateway.model.rescue import ResetBy
 from gateway.profiles.discovery import DiscoveryTable
 from gateway.profiles.ladder import AnyStep, distinct
 from gateway.profiles.radio import RadioTable
+from gateway.profiles.zigbee import ZigbeeTable
 from transports.links import Medium
 
 PROFILE_SCHEMA = 1
@@ -153,8 +154,35 @@ class DataSeenCheck(_Table):
         return value
 
 
+class ReportsCheck(_Table):
+    """The node reports again as it did: attribute reports heard by its network, so its bindings work."""
+
+    kind: Literal["reports"]
+    within: float = Field(default=900.0, gt=0)
+    """Seconds, counted from when it was seen to have booted; longer than the node's longest interval."""
+    least_rate: float = Field(default=0.5, ge=0, le=1)
+    """So much of what came before the update has to come, as a share; if that is not known, one report."""
+
+
+class UnchangedCheck(_Table):
+    """The node answers a request as it did before the update: what it was told to keep, it has kept."""
+
+    kind: Literal["unchanged"]
+    request: Annotated[str, Field(min_length=1)]
+    """The flasher's to interpret, as of ``command``; asked before the update and after it."""
+    within: float = Field(default=10.0, gt=0)
+
+
 HealthCheck = Annotated[
-    VersionCheck | DigestCheck | ConsoleLineCheck | CommandCheck | ProbesCheck | HookCheck | DataSeenCheck,
+    VersionCheck
+    | DigestCheck
+    | ConsoleLineCheck
+    | CommandCheck
+    | ProbesCheck
+    | HookCheck
+    | DataSeenCheck
+    | ReportsCheck
+    | UnchangedCheck,
     Field(discriminator="kind"),
 ]
 
@@ -237,6 +265,8 @@ class Profile(_Table):
     health: tuple[HealthCheck, ...] = ()
     radio: RadioTable = RadioTable()
     """What its radio needs, where it has one."""
+    zigbee: ZigbeeTable = ZigbeeTable()
+    """What it needs where it is on a Zigbee network."""
     identity: IdentityTable | None = None
     """How it is asked who it is; without this it is known by what its protocol tells, or by its place."""
     discovery: DiscoveryTable = DiscoveryTable()

@@ -24,6 +24,7 @@ from gateway.service.planning import plan, selected
 from gateway.service.rescue.rungs import steps_of
 from gateway.service.rollout.errors import ReleaseRecalled
 from gateway.service.rollout.reasons import marked
+from gateway.service.rollout.staging import refusal
 from gateway.service.rollout.view import rollout_view, state_of
 from gateway.service.site import Site
 from gateway.service.supervisor import Supervisor
@@ -129,6 +130,7 @@ class Deployments:
                 "waves": list(request.policy.waves or ()),
                 "no_rollback": request.policy.no_rollback,
                 "beyond_budget": request.policy.beyond_budget,
+                "activate": request.policy.activate,
             },
         )
         await self._site.journal.save_deployment(
@@ -277,6 +279,7 @@ class Deployments:
         try:
             node_type = site.node_types.get(profile)
             parts, reasons = plan(release.manifest, site.nodes[name], node_type, seen)
+            reasons += refusal(policy.activate, node_type)
             rules = rules_of(
                 node_type.profile,
                 node_type.declaration,

@@ -46,6 +46,8 @@ from gateway.service.stock import target_of_file
 from gateway.service.supervisor import Supervisor
 from gateway.service.watchers import Watchers
 from gateway.service.ways_back import way_out
+from gateway.service.zigbee.desk import ZigbeeDesk
+from gateway.service.zigbee.keeping import NetworkKeeping
 from gateway.verbs.nodes import ProbeAll
 from transports.errors import TenderError
 
@@ -78,16 +80,19 @@ class Gateway:
         site.journal.remember = lambda: site.inventory.memory(self._deployments.texts())
         self.upstream_state: Callable[[], str] = lambda: "none"
         self.links = Links(site, self.supervisor, upstream=self._upstream_state_now)
-        self.standing.lacking.more = self.links.adapters.reasons
-        self.links.adapters.amiss = self.standing.lacking.wake
+        self.networks = NetworkKeeping(site, self.supervisor, self.recovery)
+        self.standing.lacking.more = self.links.lacking
+        self.links.amiss(self.standing.lacking.wake)
         self.seeing = Seeing(site, self.supervisor, self.status, self.links.links)
         self._started: Stamp | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._taking = asyncio.Lock()
         self.roster = NodeKeeping(site, self.supervisor, taking=self._taking, renewed=self._renewed)
         self.discovery = Radio(site, self.supervisor, self.roster)
+        self.zigbee = ZigbeeDesk(site, self.supervisor, self.turns)
         self.standing.lost = self._look_around
         self.state = StateKeeping(site, self.supervisor, self.roster, found_ill=self.recovery.wake)
+        self.networks.heard.append(self.state.asker.heard)
 
     async def start(self) -> None:
         """Take up what the journal has open, before anybody can ask for more."""
@@ -108,6 +113,7 @@ class Gateway:
         await self._deployments.resume()
         await self.rollout.start()
         await self.state.start()
+        self.networks.start()
         data: dict[str, object] = {
             "version": version("fleet-tender"),
             "unsigned_allowed": site.config.trust.unsigned == "allow",
@@ -133,6 +139,7 @@ class Gateway:
             group.create_task(self.standing.run())
             group.create_task(self.discovery.run())
             group.create_task(self.state.run())
+            group.create_task(self.networks.run())
 
     async def _complete(self) -> None:
         while True:
@@ -150,6 +157,7 @@ class Gateway:
         await self.roster.rounds.stop()
         await self.supervisor.stop(self.site.config.stop_budget)
         await self.links.stop()
+        await self.networks.stop()
         if self._closing:
             _, left = await asyncio.wait(self._closing, timeout=_CLOSING_S)
             for task in left:
@@ -352,7 +360,9 @@ class Gateway:
             self.site.stock(profile), self.site.store, data, node_type, file.name, component
         )
         if version is not None:
-            target = replace(target, firmware=replace(target.firmware, version=version), version=version)
+            # People's word for it; what the node will say is the image's to tell, if it does.
+            named = replace(target.firmware, version=target.firmware.version or version)
+            target = replace(target, firmware=named, version=version)
         await self.site.journal.add_baseline(profile, component, target)
         await self.site.refresh_pins()
         artifact: dict[str, str | int] = {
@@ -418,6 +428,7 @@ class Gateway:
         """There are other nodes, or something else is said of them."""
         self._deployments.look_again()
         self.discovery.renewed()
+        self.networks.renewed()
         self.supervisor.wake()
 
     def _progressed(self, progress: Progress) -> None:

@@ -59,6 +59,8 @@ class Inventory:
         self.owner_of: Callable[[str], OwnerView | None] = lambda _: None
         """Whose a node on the air is; None of one on a wire."""
         self.banned: frozenset[Digest] = frozenset()
+        self.took_older: dict[tuple[str, str, str], bool] = {}
+        """Whether an older image was taken, by profile, model and the version that ran."""
         """Artifacts of recalled releases: never again what a node is taken back to."""
 
     async def load(self) -> None:
@@ -275,7 +277,15 @@ class Inventory:
             origin=self.roster.origin(name),
             generation=kept.generation,
             owner=owned.owner if owned is not None else None,
+            takes_older=self._takes_older(node.profile, facts, seen),
         )
+
+    def _takes_older(self, profile: str, facts: TypeFacts, seen: Observation | None) -> bool | None:
+        if seen is None or not facts.components:
+            return None
+        slot = seen.seen.active(facts.components[0].image)
+        version = slot.firmware.version if slot is not None and slot.firmware is not None else None
+        return self.took_older.get((profile, str(seen.seen.facts.get("model", "")), version or ""))
 
     def _state(self, name: str, seen: Observation | None, last: Record | None) -> tuple[str, str]:
         if name in self._quarantined:
@@ -344,6 +354,7 @@ def attempt_view(record: Record, *, done: int = 0, total: int = 0) -> AttemptVie
         evidence=result.evidence if result is not None else (),
         rollback_available=record.rollback,
         rollback_seen=record.rollback_seen,
+        rollback_refused=record.rollback_refused,
         rollback_done=result.rollback if result is not None else RollbackKind.NONE,
         bytes_sent=record.bytes_sent,
         seconds=round(record.seconds, 1),

@@ -9,6 +9,7 @@ from gateway.attempt.identity import identify, tell_stranger
 from gateway.attempt.session import HostSession
 from gateway.service.radio.errors import NotOwner
 from gateway.service.site import Site
+from gateway.service.zigbee import on_network
 from transports.errors import LinkError, TenderError
 
 log = logging.getLogger("tender.look")
@@ -25,18 +26,22 @@ async def look(
     *,
     touched: bool = False,
 ) -> Seen:
-    """What a node shows now; the caller has the lease of its link.
+    """What a node shows now; the caller has the lease of its link.  One that sleeps is not asked.
 
     ``touched`` says that an attempt of ours left it so that it may not be able to say who it is.
 
     Raises:
         NotOwner: the node is on the air, and another gateway's.
+        CoordinatorLost: the node's Zigbee network is not there, which says nothing of the node.
         IdentityChanged: another node answers, or the link leads to another socket than before.
         TenderError: it cannot be looked at; what a plugin raises otherwise is ``plugin-bug``.
     """
     foreign = site.not_ours(node)
     if foreign is not None:
         raise NotOwner(foreign.message, remedy=foreign.remedy)
+    asleep = on_network.unasked(site, node)
+    if asleep is not None:
+        return asleep
     moved = await site.identities.look_at_place(node)
     if moved is not None:
         raise IdentityChanged(moved.message, remedy=moved.remedy)
@@ -48,6 +53,7 @@ async def look(
         identity=site.inventory.identity(node),
         counters=site.counters(node),
         radio=site.radio(node),
+        network=site.network(node),
     )
     flasher = node_type.plugin.open(session, node_type.params)
     try:

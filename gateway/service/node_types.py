@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flashers.api import Activation, Declaration, ResetKind
+from flashers.api import Activation, Declaration, Exposure, Initiative, ResetKind
 from gateway.attempt.ports import NodeType
 from gateway.model.records import Bounds, Rules
 from gateway.model.rescue import Effect, ResetBy
@@ -49,8 +49,11 @@ def rules_of(
         transfer=transfer,
         boot=boot,
         separate=declaration.activation is Activation.SEPARATE,
+        exposes=declaration.exposure is Exposure.WINDOW,
         keeps_staged=declaration.keeps_staged,
         trial_boot=declaration.trial_boot,
+        reverts=declaration.reverts_by_itself,
+        startable=declaration.initiative is Initiative.PUSH,
         restartable=profile.reset is not ResetKind.NONE
         or any(step.effect is Effect.RESET and not step.affects for step in rungs),
         stays_hung=profile.resets is ResetBy.NONE and all(step.effect is Effect.RESET for step in rungs),

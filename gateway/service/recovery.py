@@ -26,6 +26,7 @@ from gateway.service.looking import look
 from gateway.service.nodes.sights import saw
 from gateway.service.rescue.climbs import Answer, Climbs
 from gateway.service.site import Site
+from gateway.service.zigbee import on_network
 from transports.errors import LinkBusy, LinkDenied, LinkError, TenderError
 from transports.links import Medium
 
@@ -34,10 +35,12 @@ log = logging.getLogger("tender.recovery")
 _FIRST_LOOK_S = 5.0
 _LAST_LOOK_S = 600.0
 _SOON_S = 0.01
-_HEARD_S = 1.0
+_CALLED_S = 1.0
 """From a call that was overheard to the look: one that comes and goes is worth a moment's patience."""
-_HEARD_AGAIN_S = 30.0
+_CALLED_AGAIN_S = 30.0
 """The least seconds between two looks for that reason; twice as many after each that was in vain."""
+_HEARD_AGAIN_S = 10.0
+"""The least seconds between two looks at a node that chatters and does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class _Called:
     """When a node that was overheard is looked at again for that, at the earliest."""
 
     not_before: float = 0.0
-    pause: float = _HEARD_AGAIN_S
+    pause: float = _CALLED_AGAIN_S
     due: bool = False
     """Its next look is for that reason."""
 
@@ -77,9 +80,11 @@ class Recovery:
         self._next: dict[str, float] = {}
         self._pause: dict[str, float] = {}
         self._looking: set[str] = set()
+        self._heard: set[str] = set()
+        self._looked: dict[str, float] = {}
         self._asked: set[str] = set()
         self._worn: set[str] = set()
-        self._overhearing = Overhearing(site.reach, self._heard)
+        self._overhearing = Overhearing(site.reach, self._overheard)
         self._called: dict[str, _Called] = {}
         self._wake = asyncio.Event()
 
@@ -105,6 +110,17 @@ class Recovery:
         self._pause[node] = self._first_look
         self._next[node] = asyncio.get_running_loop().time()
         self._wake.set()
+
+    def heard(self, node: str) -> None:
+        """One that is looked after gave a sign of life: it is looked at now, and not at its next look."""
+        if node in self._looking:
+            self._heard.add(node)
+        elif node in self._next:
+            self._pause[node] = self._first_look
+            now = asyncio.get_running_loop().time()
+            soon = max(now, self._looked.get(node, now) + _HEARD_AGAIN_S)
+            self._next[node] = min(self._next[node], soon)
+            self._wake.set()
 
     def gave_up(self, node: str) -> bool:
         """Whether it was found worn out when its turn came."""
@@ -150,6 +166,7 @@ class Recovery:
             del self._next[node]
             self._pause.pop(node, None)
             self._called.pop(node, None)
+            self._looked.pop(node, None)
             self._worn.discard(node)
         self._overhearing.look_out(self._places(names))
         now, quiet = asyncio.get_running_loop().time(), None
@@ -172,20 +189,21 @@ class Recovery:
         specs = {node: self._site.nodes[node].spec for node in names if node in self._site.nodes}
         return {place_of(spec): node for node, spec in specs.items() if spec.medium is Medium.BLE}
 
-    def _heard(self, node: str) -> None:
+    def _overheard(self, node: str) -> None:
         """It called, and somebody listened for whatever reason."""
         now = asyncio.get_running_loop().time()
-        if node in self._looking or node in self._worn or self._next.get(node, 0.0) <= now + _HEARD_S:
+        if node in self._looking or node in self._worn or self._next.get(node, 0.0) <= now + _CALLED_S:
             return
         called = self._called.setdefault(node, _Called())
         if now >= called.not_before:
             called.not_before, called.pause = now + called.pause, min(2 * called.pause, _LAST_LOOK_S)
-            called.due, self._next[node] = True, now + _HEARD_S
+            called.due, self._next[node] = True, now + _CALLED_S
             log.info("node=%s is heard, and looked at soon", node)
             self._wake.set()
 
     async def _contained(self, patient: _Patient) -> None:
         node, asked = patient.node, patient.node in self._asked
+        self._looked[node] = asyncio.get_running_loop().time()
         self._asked.discard(node)
         called = self._called.get(node)
         pause = self._pause[node]
@@ -208,6 +226,9 @@ class Recovery:
             log.exception("node=%s cannot be looked at", node)
         finally:
             self._looking.discard(node)
+        if node in self._heard:
+            self._heard.discard(node)
+            pause = min(pause, _HEARD_AGAIN_S)
         step = self._climbs.next_in(node)
         now = asyncio.get_running_loop().time()
         if node not in self._asked:  # while it was looked at
@@ -236,10 +257,10 @@ class Recovery:
         try:
             seen = await self._seen(patient)
         except TenderError as error:
-            if not _is_silence(error):
+            if not _is_silence(error) or on_network.away(self._site, node):
                 raise
             return Answer(trouble=trouble_of(error))
-        if seen is None:
+        if seen is None or seen.role is Role.ASLEEP:
             return Answer(looked=False)
         if not _answers(seen):
             return Answer()

@@ -22,10 +22,13 @@ from gateway.service.links.naming import channel_of
 from gateway.service.links.traffic import TrafficBook
 from gateway.service.node_types import NodeTypes
 from gateway.service.stock import Pins, Stock
+from gateway.service.zigbee.reach import Way as ZigbeeWay
+from gateway.service.zigbee.reach import ZigbeeReach
 from gateway.trust.policy import TrustPolicy
 from transports.ble.adapters import Adapters
 from transports.counters import LinkCounters
 from transports.links import LinkSpec, Medium
+from transports.zigbee.networks import Networks
 
 
 @dataclass(slots=True)
@@ -48,6 +51,8 @@ class Site:
     identities: IdentityKeeper
     reach: Reach
     """The ways to nodes behind radios."""
+    zigbee: ZigbeeReach
+    """The ways to nodes of Zigbee networks."""
     leases: Leases = field(default_factory=Leases)
     traffic: TrafficBook = field(default_factory=TrafficBook)
     not_ours: Callable[[str], Reason | None] = field(default=lambda _: None)
@@ -57,6 +62,11 @@ class Site:
     def adapters(self) -> Adapters:
         """The Bluetooth adapters, by name."""
         return self.reach.adapters
+
+    @property
+    def networks(self) -> Networks:
+        """The Zigbee networks, by name."""
+        return self.zigbee.networks
 
     @property
     def nodes(self) -> Mapping[str, NodeTable]:
@@ -82,6 +92,14 @@ class Site:
         if table.spec.medium is not Medium.BLE:
             return None
         return self.reach.way(table.spec, self.node_types.get(table.profile).profile.radio)
+
+    def network(self, node: str) -> ZigbeeWay | None:
+        """The way to a node of a Zigbee network; None for every other."""
+        table = self.nodes[node]
+        if table.spec.medium is not Medium.ZIGBEE:
+            return None
+        zigbee = self.node_types.get(table.profile).profile.zigbee
+        return self.zigbee.way(table.spec, zigbee.missing_after)
 
     def channel(self, node: str) -> str:
         """What a lease of this node's link is for: one port has one, by whatever names it is configured."""

@@ -22,13 +22,16 @@ from gateway.attempt.telling import done_told, phase_told
 from gateway.control import DeploymentPolicy, Progress
 from gateway.model.outcomes import CancelReason, Outcome, Phase
 from gateway.model.records import Record, Trouble
-from gateway.service.adapters import on_air
+from gateway.service import media
 from gateway.service.equip import equip
 from gateway.service.links.leases import Lease
 from gateway.service.rescue.rescue import Rescue
+from gateway.service.rollout.staging import Staging
 from gateway.service.rollout.turns import Turns
 from gateway.service.site import Site
 from gateway.service.ways_back import KnownWays
+from gateway.service.words import words_of
+from gateway.service.zigbee.reporting import Reports
 from transports.errors import TenderError
 
 log = logging.getLogger("tender.supervisor")
@@ -92,11 +95,15 @@ class Supervisor:
         self.first_asked: Callable[[Record], Reason | None] = lambda _: None
         """Why an attempt waits for its node to be asked what it runs; only of those that could go on."""
         self.hearing: Hearing | None = None
+        self._reports = Reports(site)
+        self.staging = Staging(site, turns, lambda: self.drained())  # noqa: PLW0108 - it is given later
+        """When nodes that have their image are started."""
         self._ways = KnownWays(site.journal, site.inventory)
         self.rescue: Rescue | None = None
         """Who restarts nodes from outside, and cuts their power."""
         site.leases.listen(self._wake.set)
         site.reach.listen(self._wake.set)
+        site.zigbee.listen(self._wake.set)
 
     async def run(self) -> None:
         """Work for ever; ends only by cancellation, after :meth:`stop`.
@@ -130,6 +137,7 @@ class Supervisor:
             for entry in waiting
             if entry.policy.deadline_s is not None and not entry.record.touched
         ]
+        due += [left for entry in waiting if (left := self.staging.opens_in(entry.record)) is not None]
         return max(_SOON_S, min([patience, *due]))
 
     def add(self, record: Record, policy: DeploymentPolicy = _NO_POLICY) -> None:
@@ -305,8 +313,8 @@ class Supervisor:
             entry.gates = (step,)
         elif not entry.record.touched and (drained := self.drained()) is not None:
             entry.gates = (drained,)
-        elif (full := self._limit(entry)) is not None:
-            entry.gates = (full,)
+        elif (not_yet := self.staging.waits(entry.record) or self._limit(entry)) is not None:
+            entry.gates = (not_yet,)
         elif (stranger := self._site.identities.gate(entry.record.node)) is not None:
             entry.gates = (stranger,)
             await self._site.identities.look_at_place(entry.record.node)
@@ -339,8 +347,8 @@ class Supervisor:
 
     def _try_link(self, entry: _Open) -> None:
         record = entry.record
-        if (on_the_air := on_air.gate(self._site, record)) is not None:
-            entry.gates = (on_the_air,)
+        if (not_there := media.gate(self._site, record)) is not None:
+            entry.gates = (not_there,)
             return
         channel = self._site.channel(record.node)
         lease = self._site.leases.take(channel, record.node)
@@ -348,7 +356,7 @@ class Supervisor:
             reason = self._site.leases.reason(channel)
             entry.gates = (reason,) if reason is not None else ()
             return
-        on_air.began(self._site, record)
+        media.began(self._site, record)
         entry.gates, entry.began = (), True
         self._begin(entry, self._attempt, lease)
 
@@ -361,7 +369,7 @@ class Supervisor:
     def _let_go(self, entry: _Open, lease: Lease | None) -> None:
         if lease is not None:
             self._site.leases.give_back(lease)
-            on_air.ended(self._site, entry.record)
+            media.ended(self._site, entry.record)
         entry.task = entry.runner = None
         entry.began = False
         self.turns.busy.discard(entry.record.id)
@@ -380,10 +388,11 @@ class Supervisor:
 
     def _wait(self, entry: _Open, error: TenderError) -> None:
         """Expected trouble: it is tried again after a pause."""
-        log.warning("node=%s attempt=%d waits=%s", entry.record.node, entry.record.id, error.code)
+        level = logging.INFO if isinstance(error, exposure.Staged) else logging.WARNING
+        log.log(level, "node=%s attempt=%d waits=%s", entry.record.node, entry.record.id, error.code)
         entry.gates = (Reason(error.code, error.message, error.what_to_do),)
         # What is held has a gate that says why; it is shown at the next turn.
-        held = isinstance(error, exposure.Held)
+        held = isinstance(error, exposure.Held | exposure.Staged)
         entry.not_before = self._now() + (0.0 if held else _pause(error))
 
     def _put_aside(self, entry: _Open, error: Exception) -> None:
@@ -433,8 +442,10 @@ class Supervisor:
             progress=lambda done, total: self._show(entry, done, total),
             counters=site.counters(record.node),
             radio=site.radio(record.node),
+            network=site.network(record.node),
+            words=await words_of(site.journal, record),
         )
-        await on_air.admit(site, session, record)
+        await media.admit(site, session, record)
         await self.turns.began(record)
         entry.runner = runner = Runner(record, session, self._surroundings(node_type, record))
         try:
@@ -454,8 +465,10 @@ class Supervisor:
             proved_way_back=self._ways.proved,
             keeper=self._site.identities,
             hearing=self.hearing,
+            reports=self._reports.of(record.node),
             restart=self.rescue.restart if self.rescue is not None else None,
             may_wait=True,
+            may_not_start=self.staging.gate,
             held=lambda: self.drained() is not None or self.turns.held(record) is not None,
         )
 
@@ -497,7 +510,7 @@ class Supervisor:
 
     async def _gone(self, entry: _Open) -> None:
         self._open.pop(entry.record.id, None)
-        on_air.forget(self._site, entry.record)
+        media.forget(self._site, entry.record)
         self._site.inventory.quarantine(entry.record.node, on=False)
         await self._site.refresh_pins()
         self._ended(entry.record)

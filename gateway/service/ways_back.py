@@ -39,6 +39,16 @@ class KnownWays:
         """Whether that kind was ever seen to work on this model."""
         return await self._journal.way_back_seen(profile, kind)
 
+    async def took_older(self, profile: str, model: str, version: str) -> bool | None:
+        """Whether such nodes took an older image while that version ran."""
+        return self._inventory.took_older.get((profile, model, version))
+
+    async def learn_downgrade(self, record: Record, version: str, *, taken: bool) -> None:
+        """It was tried."""
+        await self._journal.keep_downgrade(record.profile, record.model, version, record.id, taken=taken)
+        self._inventory.took_older[record.profile, record.model, version] = taken
+        self._inventory.shown_anew()
+
     async def proved(self, record: Record, kind: RollbackKind) -> None:
         """A way back was just seen to work."""
         version = next((part.want.version for part in record.parts), "")

@@ -8,6 +8,7 @@
     releases/HEX.dsse.json  the shelf: signed manifests
     store/HEX               artifacts by SHA-256
     backups/HEX             what was read from nodes, by SHA-256
+    networks/NAME/…         a Zigbee network: zigpy's database, and the newest backup of its coordinator
 """
 
 import io
@@ -20,11 +21,12 @@ from typing import IO, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.state.errors import ExportDamaged
+from gateway.state.networks import NAMES
 from gateway.state.sealing import Sink
 
 MANIFEST, JOURNAL, CONFIG = "manifest.json", "journal.sqlite", "config.json"
 _NAME = re.compile(
-    r"journal\.sqlite|config\.json|releases/[0-9a-f]{64}\.dsse\.json|(store|backups)/[0-9a-f]{64}"
+    r"journal\.sqlite|config\.json|releases/[0-9a-f]{64}\.dsse\.json|(store|backups)/[0-9a-f]{64}|" + NAMES
 )
 _MAX_MANIFEST = 32 << 20
 _BLOCK = 1 << 20

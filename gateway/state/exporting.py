@@ -26,6 +26,7 @@ from gateway.lock import only_one
 from gateway.releases import strict_json
 from gateway.releases.dsse import Envelope
 from gateway.releases.manifest import read_manifest
+from gateway.state import networks
 from gateway.state.contents import CONFIG, JOURNAL, Artifacts, Contents, Member, write
 from gateway.state.errors import NoState
 from gateway.state.keys import Seal
@@ -242,6 +243,7 @@ def _members(
     yield CONFIG, work / CONFIG
     for path in sorted((state / "releases").glob("*.dsse.json")):
         yield f"releases/{path.name}", path
+    yield from networks.members(state, work)
     if what == "none":
         return
     wanted = {digest.value.hex() for digest in pinned} | _nowhere_else(state / "releases")

@@ -22,6 +22,7 @@ from gateway.journal import Database, Journal
 from gateway.journal.database import newest_shape
 from gateway.journal.errors import JournalError, JournalTooNew
 from gateway.lock import only_one
+from gateway.state import networks
 from gateway.state.contents import JOURNAL, Contents, Member, read
 from gateway.state.errors import ExportDamaged, ExportTooNew, NoExport, StateError, StateThere
 from gateway.state.keys import Opener
@@ -149,6 +150,7 @@ def settle(state: Path, step: Callable[[str], None] = lambda _: None) -> None:
             ):
                 step(f"move {source.name}")
                 _move_all(source, target, by_prefix=source.name == "store")
+            networks.settle(ready, state, aside, step)
             if (ready / "config.json").exists():
                 (ready / "config.json").replace(state / "imported-config.json")
             step("move journal")
@@ -208,7 +210,7 @@ def _unpack(file: Path, opener: Opener, staging: Path) -> Contents:
             )
         path = staging / member.name
         with named_trouble(f"cannot unpack {member.name}"):
-            path.parent.mkdir(mode=0o700, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             mode = 0o444 if member.name.startswith("store/") else 0o600
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
             try:

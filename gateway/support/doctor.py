@@ -18,6 +18,7 @@ from gateway.support.checks import (
     state,
     types,
     upstream,
+    zigbee,
 )
 from gateway.support.ground import Ailment, Badness, Ground
 
@@ -35,6 +36,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("trust and releases", types.check_trust),
     ("links", links.check),
     ("bluetooth", bluetooth.check),
+    ("zigbee", zigbee.check),
     ("upstream", upstream.check),
     ("nodes", nodes.check),
 )

@@ -18,6 +18,7 @@ from gateway.model.views import AttemptView, DeploymentView
 from gateway.upstream.errors import CommandIdReused, CommandRetained
 from gateway.upstream.messages import LIST_MAX, AttemptLine, ResultMessage
 from gateway.upstream.requests import (
+    Activate,
     Args,
     Cancel,
     CommandEnvelope,
@@ -196,6 +197,8 @@ class Answers:
                 await verbs.pause(args.deployment, asked_by=asked_by, why=args.why)
             case Resume():
                 await verbs.resume(args.deployment, asked_by=asked_by)
+            case Activate():
+                await verbs.activate(args.deployment, asked_by=asked_by)
             case ReleaseHold():
                 await verbs.hold(args.release, asked_by=asked_by, why=args.why)
                 return _Done()

@@ -8,10 +8,19 @@ anything else that does not fit is refused with the place where it does not.
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from gateway.control import DeploymentPolicy, DeployRequest, Selector
 from gateway.errors import MessageMalformed, VerbUnknown
+from gateway.model.activation import checked_when
 from gateway.releases import strict_json
 from gateway.releases.errors import BadRelease
 from gateway.upstream.bounds import cut
@@ -26,6 +35,7 @@ REVISION_MAX = 2**53 - 1
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 WaveSize = Annotated[int, Field(ge=1, le=1000)]
+When = Annotated[str, Field(max_length=64), AfterValidator(checked_when)]
 Why = Annotated[str, Field(max_length=500)]
 Seconds = Annotated[float, Field(ge=0, le=366 * 86_400, allow_inf_nan=False)]
 
@@ -98,6 +108,12 @@ class Policy(Incoming):
     )
     beyond_budget: bool = Field(
         default=False, description="Nodes that had their share within 30 days are updated all the same."
+    )
+    activate: When | None = Field(
+        default=None,
+        description="When nodes that have their image are started: `at-once`, `held` (until `activate` is "
+        "asked), `02:00-05:00` (the gateway's local time; every day), or a moment as "
+        "`2026-11-22T02:00:00+01:00`.  Nodes that start with the last byte are refused if they would wait.",
     )
 
 
@@ -206,6 +222,13 @@ class Resume(Incoming):
         return self
 
 
+class Activate(Incoming):
+    """Start the nodes of a deployment that have their image and wait to be started."""
+
+    VERB: ClassVar = "activate"
+    deployment: Id = Field(description="The deployment's id.")
+
+
 class ReleaseHold(Incoming):
     """Begin no node with a release until that is taken back."""
 
@@ -247,7 +270,7 @@ class TakeOver(Incoming):
     node: Name = Field(description="The node's name.")
 
 
-OfRollout = Pause | Resume | ReleaseHold | ReleaseUnhold | ReleaseRecall
+OfRollout = Pause | Resume | Activate | ReleaseHold | ReleaseUnhold | ReleaseRecall
 OfOwners = Handover | TakeOver
 Args = Cancel | Rollback | Probe | Refresh | OfOwners | OfRollout
 VERBS: dict[str, type[Args]] = {
@@ -261,6 +284,7 @@ VERBS: dict[str, type[Args]] = {
         TakeOver,
         Pause,
         Resume,
+        Activate,
         ReleaseHold,
         ReleaseUnhold,
         ReleaseRecall,
@@ -355,6 +379,7 @@ def _request(deployment: Deployment, revision: int) -> DeployRequest:
             stop_in_a_row=policy.stop_in_a_row,
             stop_share=policy.stop_share,
             beyond_budget=policy.beyond_budget,
+            activate=policy.activate,
         ),
         revision=revision,
         asked_by="upstream",

@@ -116,6 +116,14 @@ class DeploymentState(Outgoing):
     all_at_once: bool = Field(description="Asked for: no waves, and nothing stops it by itself.")
     no_rollback: str = Field(description="`refuse`, `canary-only` or `allow`.")
     beyond_budget: bool = Field(description="Asked for: nodes that had their share are updated as well.")
+    activate: str = Field(
+        description="When nodes that have their image are started: `at-once`, `held`, a window as "
+        "`02:00-05:00`, or a moment."
+    )
+    staged: tuple[str, ...] = Field(
+        description="Nodes that have their image and wait to be started; at most 20."
+    )
+    starts: Text = Field(default="", description="What those wait for, with its figure; empty if none does.")
     waves: tuple[WaveState, ...] = Field(
         description="By node type; at most 20, and none where all go at once."
     )
@@ -141,6 +149,9 @@ class DeploymentState(Outgoing):
             all_at_once=rollout.all_at_once,
             no_rollback=rollout.no_rollback,
             beyond_budget=rollout.beyond_budget,
+            activate=rollout.activate,
+            staged=rollout.staged[:NODES_MAX],
+            starts=rollout.starts,
             waves=tuple(WaveState.of(wave) for wave in rollout.waves[:NODES_MAX]),
             paused=PauseState.of(rollout.paused),
             stopped=StopState.of(rollout.stopped),
@@ -149,6 +160,6 @@ class DeploymentState(Outgoing):
 
     def lasting(self) -> dict[str, object]:
         """What is worth a message of its own: its state and which waves it is in, not each node's turn."""
-        turns = {"nodes", "waiting", "finishing", "outcomes"}
+        turns = {"nodes", "waiting", "finishing", "outcomes", "staged", "starts"}
         of_waves = {"__all__": {"proved", "already_there", "under_way", "waiting"}}
         return self.model_dump(exclude={**dict.fromkeys(turns, True), "waves": of_waves})

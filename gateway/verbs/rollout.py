@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from gateway.model.rollout import BudgetView, PauseAnswer, RecallAnswer, ReleaseMark
+from gateway.model.rollout import ActivateAnswer, BudgetView, PauseAnswer, RecallAnswer, ReleaseMark
 from gateway.model.views import DeploymentView
 
 
@@ -25,6 +25,13 @@ class RolloutVerbs(Protocol):
         """End a pause, and let a rollout that stopped by itself go on.
 
         None ends the pause of everything, and no other.  Raises DeploymentUnknown.
+        """
+        ...
+
+    async def activate(self, deployment: str, *, asked_by: str) -> ActivateAnswer:
+        """Start its nodes that have their image and wait, and from now on those that get it.
+
+        A pause, a hold or a stop still keeps them.  Raises DeploymentUnknown.
         """
         ...
 

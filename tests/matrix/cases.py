@@ -31,6 +31,8 @@ class Case:
     ends: frozenset[Outcome]
     options: Mapping[str, str] = field(default_factory=dict)
     there: bool = False
+    holds: int = 0
+    """So often it is kept from starting its target, once that is staged."""
 
     def __str__(self) -> str:
         return f"{self.family.name}/{self.name}"
@@ -76,7 +78,9 @@ CASES: dict[str, Case] = {
         Case("rejected", families.SWAP, _HEALTHY, BACK, _REFUSES),
         Case("rejected-by-server", families.SWAP, _HEALTHY, BACK, {"reject": "pending"}),
         Case("there", families.SWAP, _HEALTHY, THERE, there=True),
+        Case("held", families.SWAP, _HEALTHY, SUCCEEDED, holds=2),
         *_cases(families.SWAP_SMALL, _WORSE),
+        Case("held-unhealthy", families.SWAP_SMALL, (Behaviour.UNHEALTHY,), BACK, holds=1),
         *_cases(families.SWAP_BARE, {Behaviour.HEALTHY: SUCCEEDED, Behaviour.HANGS: BACK}),
         Case("bitten", families.SWAP_BARE, (Behaviour.HANGS,), BACK, {"watchdog": "2"}),
         *_cases(families.SWAP_PAIR, {Behaviour.HEALTHY: SUCCEEDED}),
@@ -84,6 +88,8 @@ CASES: dict[str, Case] = {
         Case("second-unhealthy", families.SWAP_PAIR, (Behaviour.HEALTHY, Behaviour.UNHEALTHY), BACK),
         Case("second-crashes", families.SWAP_PAIR, (Behaviour.HEALTHY, Behaviour.CRASHES), BACK),
         Case("rejected", families.SWAP_PAIR, _HEALTHY, BACK, _REFUSES),
+        Case("held", families.SWAP_PAIR, _HEALTHY, SUCCEEDED, holds=1),
+        Case("held", families.OVERWRITE, _HEALTHY, SUCCEEDED, holds=1),
         *_cases(families.OVERWRITE, _ALL | _UNREACHABLE | _UNTELLABLE),
         Case("rejected", families.OVERWRITE, _HEALTHY, BACK, _REFUSES),
         *_cases(families.XIP_REVERT, _ALL | _KEPT),

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
-from flashers.api import Component, Digest, Firmware, FirmwareImage, Stamp, Truth, VirtualSetup
+from flashers.api import Component, Digest, Firmware, FirmwareImage, Reason, Stamp, Truth, VirtualSetup
 from flashers.sim import Behaviour, Operation
 from gateway.attempt.advance import recovery_of
+from gateway.attempt.exposure import Staged
 from gateway.attempt.health import Hook
 from gateway.attempt.radio import Radio
 from gateway.attempt.runner import Runner, Surroundings
@@ -133,6 +134,13 @@ class NoWays:
         """As in the contract."""
         return False
 
+    async def took_older(self, profile: str, model: str, version: str) -> bool | None:
+        """As in the contract."""
+        return None
+
+    async def learn_downgrade(self, record: Record, version: str, *, taken: bool) -> None:
+        """As in the contract; nobody asks for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -192,6 +200,7 @@ class World:
         self.sends = Sends(fate)
         self.spec = LinkSpec.parse(PLACE) if family.on_air else LinkSpec("uart", "memory")
         self._recorders: list[FlightRecorder] = []
+        self._holds = case.holds
 
     @property
     def line(self) -> MemoryLine | PtyHost:
@@ -324,13 +333,17 @@ class World:
         session = HostSession("n", self.spec, opened, radio=way)
         self._recorders.append(session.recorder)
         around = Surroundings(self.mortal, self.stock, NoWays(), self.family.node_type, no_clock, _no_hooks)
+        around.may_not_start = self._not_yet
         process.runner = Runner(record, session, around)
         self.mortal.process = process
         task: asyncio.Task[Record] = asyncio.create_task(process.runner.run())
         first: list[asyncio.Future[Any]] = [task, process.over]
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if process.alive and not process.helpers:
-            return await task
+            try:
+                return await task
+            except Staged:
+                return None  # it holds nothing until its time has come
         for _ in range(_STEPS_OF_A_DEATH):
             await asyncio.sleep(0)
         if not process.alive:
@@ -342,9 +355,16 @@ class World:
         if left_behind is not None:
             await left_behind()
         for error in [each.exception() for each in everybody if not each.cancelled()]:
-            if error is not None and not isinstance(error, Killed):
+            if error is not None and not isinstance(error, Killed | Staged):
                 raise error
-        return task.result() if process.alive else None
+        return task.result() if process.alive and task.exception() is None else None
+
+    def _not_yet(self, record: Record) -> Reason | None:
+        """The gate of a start that waits for its time; who goes back or was started is not kept."""
+        if not self._holds or record.cancel is not None or record.activations:
+            return None
+        self._holds -= 1
+        return Reason("staged", "not yet")
 
     def _record(self, number: int) -> Record:
         node_type = self.family.node_type

@@ -15,6 +15,7 @@ FROM_ELSEWHERE = {
     ("gateway.profiles.resolve", "f'profile-{code}'"),
     ("gateway.service.adapters.watching", "_CODES[state]"),
     ("gateway.service.seeing.concerns", "outcome.value"),
+    ("gateway.service.zigbee.watching", "code"),
     ("gateway.support.checks.nodes", "concern['code']"),
 }
 """Places whose codes are put together, or come with what they pass on; see ``BUILT`` and ``SPELLED``."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from gateway.api.routes import discovery, links, nodes, rescue, rollout, seeing, standing, state
+from gateway.api.routes import discovery, links, nodes, rescue, rollout, seeing, standing, state, zigbee
 from gateway.control import Control
 
 AREAS: tuple[Callable[[Control], Sequence[web.RouteDef]], ...] = (
@@ -16,5 +16,6 @@ AREAS: tuple[Callable[[Control], Sequence[web.RouteDef]], ...] = (
     seeing.routes,
     standing.routes,
     state.routes,
+    zigbee.routes,
 )
 """What adds an area's routes to the server, given the gateway."""

@@ -56,6 +56,12 @@ def routes(control: Control) -> Sequence[web.RouteDef]:
         who = asked(request, "resume", deployment=body.scope())
         return one(await control.rollout.resume(body.scope(), asked_by=who))
 
+    async def activate(request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+        await read_body(request, NoBody)
+        who = asked(request, "activate", deployment=name)
+        return one(await control.rollout.activate(name, asked_by=who))
+
     async def hold(request: web.Request) -> web.Response:
         release, body = request.match_info["release"], await read_body(request, HoldBody)
         who = asked(request, "hold", release=release)
@@ -80,6 +86,7 @@ def routes(control: Control) -> Sequence[web.RouteDef]:
 
     return [
         web.get("/v1/deployments/{id}", deployment),
+        web.post("/v1/deployments/{id}/activate", activate),
         web.post("/v1/pause", pause),
         web.post("/v1/resume", resume),
         web.get("/v1/marks", marks),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from gateway.model.links import Culprit, Finding, NodeOnLink
 from gateway.service.links.facts import LinkFacts
+from gateway.service.links.network_diagnosis import diagnose_network
 from gateway.service.links.radio_diagnosis import diagnose_radio
 
 __all__ = ["LinkFacts", "diagnose"]
@@ -26,6 +27,8 @@ def diagnose(link: LinkFacts) -> Finding:
     traffic = link.traffic
     if link.radio is not None:
         return diagnose_radio(link, link.radio)
+    if link.network is not None:
+        return diagnose_network(link, link.network)
     if traffic.last_error in _OURS:
         return _ours(link)
     if link.held_by is not None:

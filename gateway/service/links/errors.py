@@ -69,6 +69,13 @@ class LinkLeased(LinkBusy):
     remedy = "Wait for its end, or give it back for them with `tender lease --give-back LINK`."
 
 
+class LinkNotLent(RequestError):
+    """A Zigbee network is not lent: its nodes would be without their coordinator meanwhile."""
+
+    code = "link-not-lent"
+    remedy = "Send frames of your own with `tender zigbee zcl`; who owns the coordinator is for [guests]."
+
+
 class LinkExposed(LinkBusy):
     """A node on this link must not be left alone just now."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from gateway.model.links import NodeOnLink, RadioView, Traffic
+from gateway.model.links import NetworkSight, NodeOnLink, RadioView, Traffic
 from transports.uart.adapters import Adapter
 
 
@@ -25,6 +25,8 @@ class LinkFacts:
     upstream: str = "none"
     radio: RadioView | None = None
     """Of an adapter, which is no port."""
+    network: NetworkSight | None = None
+    """Of a Zigbee network."""
 
     @property
     def is_dead(self) -> bool:

@@ -9,13 +9,14 @@ from flashers.api import Reason
 from gateway.model.links import Finding, LeaseView, LinkView
 from gateway.service.adapters.watching import AdapterWatch
 from gateway.service.links.diagnosis import diagnose
-from gateway.service.links.errors import LeaseUnknown, LinkExposed, LinkLeased
+from gateway.service.links.errors import LeaseUnknown, LinkExposed, LinkLeased, LinkNotLent
 from gateway.service.links.facts import LinkFacts
 from gateway.service.links.shared import Stage
 from gateway.service.links.sights import Sights
 from gateway.service.links.users import UserLeases
 from gateway.service.site import Site
 from gateway.service.supervisor import Supervisor
+from gateway.service.zigbee.watching import NetworkWatch
 from gateway.verbs.links import LeaseRequest
 from transports.errors import LinkBusy, TenderError
 
@@ -41,6 +42,20 @@ class Links:
     def adapters(self) -> AdapterWatch:
         """What becomes of the Bluetooth adapters."""
         return self._sights.adapters
+
+    @property
+    def networks(self) -> NetworkWatch:
+        """What becomes of the Zigbee networks."""
+        return self._sights.networks
+
+    def lacking(self) -> tuple[Reason, ...]:
+        """Adapters and networks that are not as they should be."""
+        return (*self.adapters.reasons(), *self.networks.reasons())
+
+    def amiss(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` when one of them fell ill, or is well again."""
+        self.adapters.amiss = changed
+        self._site.zigbee.listen_states(changed)
 
     # The service's life
 
@@ -106,6 +121,8 @@ class Links:
     async def lease(self, request: LeaseRequest) -> LeaseView:
         """Give the link to the user."""
         name = self._sights.named(request.link)
+        if name.startswith("zigbee:"):
+            raise LinkNotLent
         end = self._now() + request.wait_s
         grace = self._now() + max(request.wait_s, _GRACE_S)
         while True:

@@ -21,6 +21,7 @@ from gateway.service.links.naming import resolved
 from gateway.service.links.shared import SharedLink, Stage
 from gateway.service.links.traffic import summed
 from gateway.service.site import Site
+from gateway.service.zigbee.watching import NetworkWatch
 from transports.errors import BadLink
 from transports.links import LinkSpec
 from transports.uart.adapters import Adapter, adapters_of
@@ -35,6 +36,7 @@ class Sights:
         self._site = site
         self._upstream = upstream
         self.adapters = AdapterWatch(site)
+        self.networks = NetworkWatch(site)
         self._known: dict[str, Adapter] = {}
         self._unsaved: dict[str, Adapter] = {}
 
@@ -53,6 +55,7 @@ class Sights:
         found: dict[str, str] = {}
         seen: set[str] = set()
         own = [f"ble:{name}" for name in self._site.config.adapters]
+        own += [f"zigbee:{name}" for name in self._site.networks.names()]
         for channel in [*titles, *own, *(table.spec.channel for table in self._site.nodes.values())]:
             where = resolved(channel)
             if where not in seen:
@@ -122,6 +125,7 @@ class Sights:
             waits=self._waits(where),
             trouble=shared.trouble if shared is not None else None,
             radio=facts.radio,
+            network=facts.network,
         )
 
     def holder(self, name: str, held_by: str | None) -> LeaseView:
@@ -161,6 +165,7 @@ class Sights:
             adapter=adapter,
             held_by=stranger,
             radio=self.adapters.view(name, self._site.clock()),
+            network=self.networks.view(name),
         )
 
     async def look(self) -> None:

@@ -22,6 +22,7 @@ from gateway.service.nodes.rounds import Rounds
 from gateway.service.site import Site
 from gateway.service.supervisor import Supervisor
 from gateway.verbs.nodes import AdoptRequest, NodeQuery, ProbeAll, ProbeRound
+from transports.links import Medium
 
 _LABELS_MAX = 64
 _VALUE_MAX = 200
@@ -60,6 +61,11 @@ class NodeKeeping:
                 if same and not roster.in_file(name) and request.labels.items() <= known.labels.items():
                     return site.inventory.view(name)
                 raise NodeExists(f"{name} is a {known.profile} on {known.link} ({roster.origin(name)})")
+            if table.spec.medium is Medium.ZIGBEE and table.spec.target not in site.networks.names():
+                raise BadNode(
+                    f"there is no Zigbee network {table.spec.target!r}",
+                    remedy=f"Add [networks.{table.spec.target}] to the configuration first.",
+                )
             other = roster.taken_by(table.spec)
             if other is not None:
                 raise LinkTaken(f"{other} is on {roster.tables[other].link}")

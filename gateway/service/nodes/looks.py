@@ -5,12 +5,14 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from flashers.api import FirmwareImage, ProbeCost, Role
-from gateway.errors import NodeBusy, NodeUnknown, ProbeCosts, RequestError
+from gateway.errors import NodeAsleep, NodeBusy, NodeUnknown, ProbeCosts, RequestError
 from gateway.model.records import Observation
 from gateway.service.looking import look
 from gateway.service.nodes.sights import saw
 from gateway.service.site import Site
 from gateway.service.supervisor import Supervisor
+from gateway.service.zigbee import on_network
+from gateway.service.zigbee.reach import place_of
 from transports.errors import LinkBusy, TenderError
 
 log = logging.getLogger("tender.look")
@@ -37,6 +39,7 @@ class Looks:
 
         Raises:
             NodeUnknown: there is none.
+            NodeAsleep: it sleeps, and is left to.
             NodeBusy: an attempt, another look or other software has it or its link.
             ProbeCosts: it would restart its application, and that was not allowed.
             IdentityChanged: another node answers.
@@ -49,6 +52,8 @@ class Looks:
             raise NodeBusy(f"an attempt is open on {node}")
         if node in self._at:
             raise NodeBusy(f"{node} is looked at just now", remedy="Ask again in a moment.")
+        if (asleep := on_network.asleep(site, node)) is not None:
+            raise NodeAsleep(asleep.message, remedy=asleep.remedy)
         cost = self.cost(node)
         if cost is ProbeCost.RESTARTS_APPLICATION and not allow_restart:
             raise ProbeCosts(f"looking at {node} restarts its application")
@@ -68,6 +73,9 @@ class Looks:
             if self._supervisor.holds(node):
                 raise NodeBusy(f"an attempt is open on {node}")  # since we waited for the link
             seen = await look(site, node, cost, await self._candidates(node))
+        if seen.role is Role.ASLEEP:
+            site.zigbee.hearing.missed(place_of(site.nodes[node].spec))
+            raise NodeAsleep(f"{node} sleeps")
         rescue = self._supervisor.rescue
         if seen.role in (Role.SILENT, Role.UNKNOWN):
             if rescue is not None:

@@ -25,7 +25,7 @@ _KEPT = 10
 """Rounds that can still be asked about."""
 _TURN_S = 60.0
 """How often the nodes that are due by themselves are looked for."""
-_LEFT_OUT = frozenset({"probe-costs", "node-busy", "not-owner"})
+_LEFT_OUT = frozenset({"probe-costs", "node-busy", "node-asleep", "not-owner"})
 """Why a node is left out of a round, as against one that was looked at in vain."""
 
 

@@ -134,6 +134,13 @@ class Asker:
             for name, entry in self._open.items()
         )
 
+    def heard(self, node: str) -> None:
+        """It gave a sign of life: one that sleeps can be asked now, and not at its next time."""
+        entry = self._open.get(node)
+        if entry is not None and entry.answer is None and node in self._due:
+            self._due[node] = 0.0
+            self._wake.set()
+
     def wake(self) -> None:
         """Something may be possible now that was not."""
         self._wake.set()

@@ -28,6 +28,7 @@ async def identify(site: Site, node: str) -> str:
         identity=site.inventory.identity(node),
         counters=site.counters(node),
         radio=site.radio(node),
+        network=site.network(node),
     )
     flasher = node_type.plugin.open(session, node_type.params)
     try:

@@ -10,7 +10,15 @@ from dataclasses import replace
 from gateway.errors import NodeUnknown
 from gateway.journal.journal import Told
 from gateway.model.records import Record
-from gateway.model.rollout import BudgetView, Mark, Pause, PauseAnswer, RecallAnswer, ReleaseMark
+from gateway.model.rollout import (
+    ActivateAnswer,
+    BudgetView,
+    Mark,
+    Pause,
+    PauseAnswer,
+    RecallAnswer,
+    ReleaseMark,
+)
 from gateway.model.views import DeploymentView
 from gateway.service.deployments import Deployments
 from gateway.service.rollout.errors import DeploymentUnknown, ReleaseRecalled
@@ -88,6 +96,15 @@ class RolloutDesk:
         if rollout is not None:
             rollout.untold = False
             rollout.conclude(concluded)
+
+    async def activate(self, deployment: str, *, asked_by: str) -> ActivateAnswer:
+        """Start what is staged.  Raises DeploymentUnknown."""
+        await self.deployment(deployment)
+        nodes = await self._supervisor.staging.start(deployment, asked_by)
+        staged = [record for record in self._open(deployment) if record.staged]
+        held = {reason.code for record in staged if (reason := self._turns.held(record)) is not None}
+        self._supervisor.wake()
+        return ActivateAnswer(deployment, nodes, tuple(sorted(held)))
 
     async def hold(self, release: str, *, asked_by: str, why: str = "") -> ReleaseMark:
         """Begin no node with it.  Raises ReleaseUnknown, ReleaseRecalled."""

@@ -8,6 +8,9 @@ from gateway.model.records import Record
 from gateway.model.rollout import Mark, Pause, ReleaseMark, Stop
 from gateway.service.rollout.waves import Lane
 
+STAGED = frozenset({"staged", "clock-not-synchronised"})
+"""The codes of nodes that have their image, and are not started yet."""
+
 
 def paused(pause: Pause) -> Reason:
     """Somebody asked that nothing new is begun."""
@@ -51,6 +54,34 @@ def wave(lane: Lane, record: Record, busy: Collection[int]) -> Reason:
     soak = record.rules.soak + record.rules.soak_after
     proof = f"proved, after a soak of {soak:g} s" if soak else "proved"
     return Reason("wave", text, f"It goes on by itself when they are {proof}; --all-at-once has no waves.")
+
+
+def staged(count: tuple[int, int], opens: str, left_s: float | None, deployment: str | None) -> Reason:
+    """It has its image, and is to be started later."""
+    have, of = count
+    then = "starts when somebody says so" if left_s is None else f"starts {opens}, in {_span(left_s)}"
+    return Reason("staged", f"Staged on {have} of {of} nodes; {then}.", _start(deployment))
+
+
+def no_clock(count: tuple[int, int], deployment: str | None) -> Reason:
+    """It is to be started by a clock that nobody vouches for."""
+    have, of = count
+    text = f"Staged on {have} of {of} nodes; the gateway's clock is not synchronised, so no window opens."
+    return Reason("clock-not-synchronised", text, f"Have the clock set by the network.  {_start(deployment)}")
+
+
+def _start(deployment: str | None) -> str:
+    return (
+        f"`tender deployment activate {deployment}` starts them now; "
+        f"`tender cancel {deployment}` leaves them with what they run."
+    )
+
+
+def _span(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 2 * 1440 else f"{round(minutes / 1440)} d"
 
 
 def _since(stamp: Stamp | None) -> str:

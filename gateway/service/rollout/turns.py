@@ -14,7 +14,8 @@ from flashers.api import Digest, Reason
 from gateway.control import DeploymentPolicy, DeployRequest
 from gateway.journal.journal import Told
 from gateway.journal.rollout import Began, Concluded
-from gateway.model.outcomes import Origin
+from gateway.model.activation import LetGo
+from gateway.model.outcomes import Direction, Origin
 from gateway.model.records import Record
 from gateway.model.rollout import Mark, Pause, ReleaseMark, Stop
 from gateway.service.rollout import reasons
@@ -100,6 +101,8 @@ class Turns:
         self.open: dict[str, Rollout] = {}
         self.busy: set[int] = set()
         """Attempts that the supervisor has given their turn."""
+        self.let_go: dict[str, LetGo] = {}
+        """Deployments that somebody said may start, whatever their policy says."""
         self._concluded: dict[str, Concluded] = {}
         site.inventory.listeners.append(self.noticed)
 
@@ -112,6 +115,10 @@ class Turns:
         self.pauses = await journal.pauses()
         self.marks = await journal.release_marks()
         self._concluded = await journal.concluded()
+        self.let_go = await journal.let_go()
+        self._site.inventory.took_older.update(
+            {(each.profile, each.model, each.version): each.taken for each in await journal.downgrades()}
+        )
         self.recall_changed()
 
     async def run(self) -> None:
@@ -162,6 +169,7 @@ class Turns:
         return replace(
             policy,
             no_rollback=policy.no_rollback or self._site.config.rollout.no_rollback,
+            activate=policy.activate or self._site.config.rollout.activate,
             all_at_once=not plan.waves,
             waves=plan.waves,
             stop_in_a_row=plan.stop_in_a_row,
@@ -195,7 +203,7 @@ class Turns:
     def reason(self, record: Record, policy: DeploymentPolicy) -> Reason | None:
         """Why this attempt may not begin now; None if it may."""
         held = self.held(record)
-        if held is not None or _goes_on(record):
+        if held is not None or record.staged or _goes_on(record):
             return held
         if record.origin is Origin.DEPLOYMENT and not policy.beyond_budget:
             spent = self.budgets.reason(record.node)
@@ -278,5 +286,11 @@ class Turns:
 
 
 def _goes_on(record: Record) -> bool:
-    """Whether the node was touched, by this attempt or by the one that it mends."""
-    return record.touched or record.activations > 0 or record.origin is Origin.RECOVERY
+    """Whether the node was touched, by this attempt or by the one that it mends.
+
+    One that has its image and waits to be started is as good as untouched: it may wait on.
+    """
+    waits = record.staged and record.cancel is None and record.direction is Direction.FORWARD
+    if record.activations > 0 or record.origin is Origin.RECOVERY:
+        return True
+    return record.touched and not waits

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 
 from flashers.api import Reason
 from gateway.control import DeployRequest
+from gateway.model.activation import AT_ONCE
 from gateway.model.records import Record
 from gateway.model.rollout import Mark, RolloutState, RolloutView
+from gateway.service.rollout.reasons import STAGED
 from gateway.service.rollout.turns import Turns
 from gateway.service.rollout.waves import lanes
 
@@ -20,7 +22,12 @@ def rollout_view(
     found = rollout.lanes() if rollout is not None else lanes(records, plan, concluded.forgiven)
     begun = {record.id for record in records if not record.done and _begun(record, turns)}
     waiting = [record for record in records if not record.done and record.id not in begun]
+    gates = list(gates)
+    starts = (reason.message for each in gates for reason in each if reason.code in STAGED)
     return RolloutView(
+        activate=request.policy.activate or AT_ONCE,
+        staged=tuple(sorted({record.node for record in waiting if record.staged})),
+        starts=next(starts, ""),
         all_at_once=not plan.waves,
         no_rollback=request.policy.no_rollback or "",
         beyond_budget=request.policy.beyond_budget,
@@ -45,4 +52,6 @@ def state_of(view: RolloutView, *, is_open: bool) -> str:
 
 
 def _begun(record: Record, turns: Turns) -> bool:
-    return record.touched or record.recovers is not None or record.id in turns.busy
+    if record.id in turns.busy or record.recovers is not None:
+        return True
+    return record.touched and (not record.staged or turns.goes_on(record))

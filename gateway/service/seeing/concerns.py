@@ -193,6 +193,8 @@ class Concerns:
     def _of_links(self) -> Iterator[Concern]:
         for link in self._faulty():
             finding = link.finding
+            if link.network is not None and finding.culprit is Culprit.ADAPTER:
+                continue  # the gateway does without its coordinator, which is said already
             text = f"{finding.message.rstrip('.')} ({listed(list(_concerned(link)))}).  {finding.remedy}"
             code = "link-cable" if finding.culprit is Culprit.CABLE else "link-gateway"
             if finding.culprit is Culprit.ADAPTER:

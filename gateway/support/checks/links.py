@@ -34,7 +34,7 @@ def check(ground: Ground) -> Sequence[Ailment]:
             ports.setdefault(spec.target, []).append(name)
     found: list[Ailment] = []
     for target, nodes in sorted(ports.items()):
-        found += _port(Path(target), nodes, ground)
+        found += port_ailments(Path(target), nodes, ground)
     return [*found, *_grabbers(ground.machine)] if ports else found
 
 
@@ -43,7 +43,8 @@ def uart_ports(specs: Sequence[LinkSpec]) -> list[Path]:
     return [Path(target) for target in dict.fromkeys(spec.target for spec in specs if spec.scheme == "uart")]
 
 
-def _port(port: Path, nodes: Sequence[str], ground: Ground) -> Iterator[Ailment]:
+def port_ailments(port: Path, nodes: Sequence[str], ground: Ground) -> Iterator[Ailment]:
+    """What is the matter with one port; ``nodes`` are what hangs on it."""
     of = f"{port} ({', '.join(nodes[:4])}{', …' if len(nodes) > 4 else ''})"
     try:
         info = port.stat()

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from flashers import mcuboot_smp, stk500
+from flashers import mcuboot_smp, stk500, zigbee_ota
 from flashers.api import (
     Activate,
     Backup,
@@ -32,6 +32,7 @@ from flashers.api import (
     Slot,
     Transfer,
     TransferRefused,
+    Unattended,
     VirtualSetup,
 )
 from flashers.conformance import Subject, subject_of
@@ -41,6 +42,16 @@ from flashers.mcuboot_smp.flasher import McubootFlasher
 from flashers.mcuboot_smp.state import ImageState
 from flashers.sim import SimApp, read_app
 from flashers.stk500.flasher import Stk500Flasher
+from flashers.zigbee_ota.codec import (
+    Command,
+    ImageBlockResponse,
+    Status,
+    UpgradeEndRequest,
+    UpgradeEndResponse,
+)
+from flashers.zigbee_ota.codec import answer as said
+from flashers.zigbee_ota.codec import read_request as asks
+from flashers.zigbee_ota.unattended import unattended
 from tests.flashers.conformance.example_flasher import (
     HEAD,
     PAGE,
@@ -54,6 +65,7 @@ from tests.flashers.conformance.example_flasher import (
     parse,
 )
 from transports.errors import TenderError
+from transports.zcl import Zcl
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,7 @@ class Defect:
     name: str
     plugin: FlasherPlugin
     found_by: frozenset[str]
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
     traits: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -323,7 +335,46 @@ def _mcuboot(name: str, flasher: Callable[[Any, Any], Any], *found_by: str) -> D
     return Defect(name, plugin, frozenset(found_by), traits={"node": node, "size": 552})
 
 
+def aborts(asked: Zcl, opened: bool) -> Unattended:
+    """As zigpy does outside of a session."""
+    if asked.command == Command.IMAGE_BLOCK_REQUEST:
+        return Unattended(said(asked, ImageBlockResponse(Status.ABORT)))
+    return unattended(asked, opened)
+
+
+def lets_it_start(asked: Zcl, opened: bool) -> Unattended:
+    """Whoever says that it has an image is told to start it."""
+    if asked.command == Command.UPGRADE_END_REQUEST:
+        ask = asks(asked)
+        if isinstance(ask, UpgradeEndRequest):
+            return Unattended(said(asked, UpgradeEndResponse(ask.file, 0, 0)))
+    return unattended(asked, opened)
+
+
+class Counts:
+    """Waits for longer each time."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, asked: Zcl, opened: bool) -> Unattended:
+        self.asked += 1
+        if asked.command == Command.IMAGE_BLOCK_REQUEST:
+            return Unattended(said(asked, ImageBlockResponse.wait(self.asked)))
+        return unattended(asked, opened)
+
+
+def _alone(name: str, alone: Callable[[Zcl, bool], Unattended], *found_by: str) -> Defect:
+    params: Mapping[str, Any] = {"reply_timeout": 2, "stall_timeout": 30, "verify_deadline": 30}
+    plugin = replace(zigbee_ota.PLUGIN, unattended=alone)
+    node = {"page": "256", "slot-pages": "8"}
+    return Defect(name, plugin, frozenset(found_by), params, {"node": node, "size": 900})
+
+
 DEFECTS = (
+    _alone("tells a node to give up", aborts, "a_node_in_mid_image_is_never_told_to_give_up"),
+    _alone("lets what is complete start", lets_it_start, "what_is_complete_waits_until_it_is_started"),
+    _alone("counts questions", Counts(), "what_is_said_unattended_follows_from_the_question_alone"),
     _mcuboot(
         "confirms whatever runs", ConfirmsWhateverRuns, "a_new_image_runs_on_trial_until_it_is_confirmed"
     ),

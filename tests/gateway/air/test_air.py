@@ -3,15 +3,17 @@
 import asyncio
 import textwrap
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.air.description import AirDescription, BadAir, read_air
-from gateway.air.orders import listen, obey, send_order
+from gateway.air.orders import obey
 from gateway.air.world import AirWorld
 from gateway.cli.air import EPILOG
+from gateway.orders import listen, send_order
 from gateway.profiles.load import load_profiles
 from transports.ble.adapter import Adapter
 from transports.ble.errors import NodeNotHeard
@@ -89,7 +91,7 @@ async def test_every_type_behind_a_radio_has_virtual_nodes_that_call(tmp_path: P
 
 async def test_a_node_can_be_told_to_go_away_and_to_come_back(tmp_path: Path) -> None:
     async with AirWorld(described(tmp_path, th=sensor(battery=80)), PROFILES, tmp_path) as world:
-        server = await listen(world, HciPlace.parse(f"unix:{tmp_path}/control"))
+        server = await listen(partial(obey, world), HciPlace.parse(f"unix:{tmp_path}/control"))
 
         async def tell(order: str) -> dict[str, Any]:
             return await send_order(HciPlace.parse(f"unix:{tmp_path}/control"), order)

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 
 from flashers.api import Stamp
-from gateway.model.rollout import BudgetView, Mark, Pause, PauseAnswer, RecallAnswer, ReleaseMark
+from gateway.model.rollout import (
+    ActivateAnswer,
+    BudgetView,
+    Mark,
+    Pause,
+    PauseAnswer,
+    RecallAnswer,
+    ReleaseMark,
+)
 from gateway.model.views import DeploymentView
 from gateway.service.rollout.errors import DeploymentUnknown
 
@@ -16,6 +24,7 @@ class Rollouts:
     def __init__(self, deployments: Mapping[str, DeploymentView]) -> None:
         self._deployments = deployments
         self.pauses: dict[str | None, Pause] = {}
+        self.let_go: dict[str, str] = {}
         self.said: dict[str, ReleaseMark] = {}
 
     async def deployment(self, name: str) -> DeploymentView:
@@ -34,6 +43,11 @@ class Rollouts:
             await self.deployment(deployment)
         self.pauses.pop(deployment, None)
         return PauseAnswer(deployment, None, (), 2)
+
+    async def activate(self, deployment: str, *, asked_by: str) -> ActivateAnswer:
+        await self.deployment(deployment)
+        self.let_go[deployment] = asked_by
+        return ActivateAnswer(deployment, ("attic",))
 
     async def hold(self, release: str, *, asked_by: str, why: str = "") -> ReleaseMark:
         return self.said.setdefault(release, ReleaseMark(release, Mark.HELD, asked_by, why, NOW))

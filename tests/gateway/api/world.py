@@ -41,6 +41,7 @@ from gateway.verbs.nodes import NodeVerbs
 from gateway.verbs.rescue import RescueVerbs
 from gateway.verbs.standing import StandingVerbs
 from gateway.verbs.state import StateVerbs
+from gateway.verbs.zigbee import ZigbeeVerbs
 from tests.gateway.api.rollouts import Rollouts
 from tests.gateway.api.seen import Seen
 
@@ -58,6 +59,7 @@ class World:
     standing: StandingVerbs
     rescue: RescueVerbs
     links: LinkVerbs
+    zigbee: ZigbeeVerbs
 
     def __init__(self, *names: str, release: str | None = "sensor 2.0.0") -> None:
         self.node_views = {name: _node(name) for name in names}

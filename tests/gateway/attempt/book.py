@@ -13,6 +13,7 @@ from gateway.model.outcomes import Direction, Verdict
 from gateway.model.records import Record, Trouble
 
 TURNED = Trouble("turned", "the walk does not ask why")
+OLDER = Trouble("downgrade-refused", "the node takes nothing older")
 SICK = Trouble("health-failed", "it fails")
 
 _FORWARD = frozenset({Kind.TRANSFER, Kind.ACTIVATE, Kind.HEALTH, Kind.CONFIRM})
@@ -38,6 +39,7 @@ def _what_matters(record: Record) -> dict[str, Any]:
         "turned": record.turned and TURNED,
         "back_kind": record.back_kind,
         "activations": min(record.activations, 1) if back else record.activations,
+        "activated": record.activated and record.rules.reverts and not record.tried and not back,
         "resets": record.resets,
         "tried": record.tried,
         "verdict": Verdict.OPEN if back and record.verdict is Verdict.PASSED else record.verdict,
@@ -46,7 +48,7 @@ def _what_matters(record: Record) -> dict[str, Any]:
         "cancel": record.cancel,
         "starts": starts,
         "mark": record.mark,
-        "error": None if back else record.error,
+        "error": None if back and record.error != OLDER else record.error,
     }
 
 

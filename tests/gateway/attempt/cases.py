@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from flashers.api import Component, Evidence, Firmware, Of, Role, RollbackKind, Seen, Slot
+from flashers.api import Component, Evidence, EvidenceKind, Firmware, Of, Role, RollbackKind, Seen, Slot
 from gateway.attempt.steps import (
     Activate,
     Await,
@@ -23,13 +23,14 @@ from gateway.attempt.steps import (
 from gateway.model.outcomes import CancelReason, Direction, Verdict
 from gateway.model.records import Bounds, Observation, Part, Record, Rules, Trouble
 from tests.gateway.attempt.model import Bytes
-from tests.gateway.attempt.world import HASH, LINE, READ, B, K, T, W, named, target
+from tests.gateway.attempt.world import HASH, LINE, NAME, READ, B, K, T, W, named, target
 
 OLD, NEW, GOOD, OTHER = (named(held, by_version=False) for held in (B, W, K, T))
 NAMELESS = Firmware(version="9.9")
 BUSY = Trouble("link-lost", "the line went dead", retryable=True)
 NO = Trouble("node-refused", "the node said no", "ask it nicely")
 SICK = Trouble("health-failed", "it fails")
+OLDER = Trouble("downgrade-refused", "it takes nothing older")
 CANCELLED = Trouble("cancelled", "somebody asked")
 
 State = Mapping[str, Any]
@@ -73,6 +74,20 @@ def overwrite(*states: State, **changes: Any) -> Record:
 def single(*states: State, **changes: Any) -> Record:
     """The same with one slot, read back, and a line on the console that tells of a boot."""
     rules = replace(_RULES, transfer=READ, boot=LINE, separate=False, trial_boot=False)
+    return _record(rules, RollbackKind.REFLASH, K, (*states, changes))
+
+
+def pulled(*states: State, **changes: Any) -> Record:
+    """The same with two slots, on a node that asks for its image, and whose loader takes a bad one back."""
+    rules = replace(
+        _RULES,
+        transfer=frozenset({EvidenceKind.CHECKSUM}),
+        boot=NAME,
+        trial_boot=False,
+        keeps_staged=False,
+        startable=False,
+        reverts=True,
+    )
     return _record(rules, RollbackKind.REFLASH, K, (*states, changes))
 
 

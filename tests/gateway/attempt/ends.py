@@ -29,6 +29,9 @@ one slot, named by version            succeeded   -           -           -     
 serial recovery                       succeeded   rolled-back -           wounded     wounded
 serial recovery by pin                succeeded   rolled-back -           rolled-back rolled-back
 serial recovery, no way back          succeeded   wounded     -           wounded     wounded
+pulled                                succeeded   rolled-back -           wounded     rolled-back
+pulled, reverts unsaid                succeeded   rolled-back -           wounded     failed
+pulled, no way back                   succeeded   wounded     -           wounded     rolled-back
 two components                        succeeded   rolled-back -           -           rolled-back
 
                                       hangs       rejected    early       lies        poses       mute
@@ -52,6 +55,9 @@ one slot, named by version            -           -           -           failed
 serial recovery                       -           rolled-back -           rolled-back changed     rolled-back
 serial recovery by pin                -           rolled-back -           rolled-back changed     rolled-back
 serial recovery, no way back          -           wounded     -           wounded     changed     wounded
+pulled                                -           rolled-back -           rolled-back changed     flashed
+pulled, reverts unsaid                -           failed      -           failed      changed     flashed
+pulled, no way back                   -           rolled-back -           rolled-back changed     flashed
 two components                        -           rolled-back rolled-back -           -           -
 """
 """What becomes of each kind of image if nothing else goes wrong (``changed`` is changed-by-others)."""
@@ -78,6 +84,9 @@ one slot, named by version            succ     succ       succ            back|f
 serial recovery                       succ     succ       back|succ       back|fail|succ
 serial recovery by pin                succ     succ       back|succ       back|fail|succ
 serial recovery, no way back          succ     succ       succ|wound      fail|succ|wound
+pulled                                succ     succ       fail|succ       back|fail|succ
+pulled, reverts unsaid                succ     succ       fail|succ       back|fail|succ
+pulled, no way back                   succ     succ       fail|succ       fail|succ|wound
 two components                        succ     succ       back|succ       back|fail|succ
 """
 """What becomes of a healthy image when so many faults pass over its attempt.

@@ -109,6 +109,8 @@ class Chip:
     """Once an image is confirmed the old one is gone."""
     probe_restarts: bool = False
     """Looking at it restarts it, and its loader answers whatever its firmware does."""
+    pulls: bool = False
+    """It asks for its image; its loader takes a bad one back, and nothing staged outlives a restart."""
     loader_catches: bool = False
     """A restart of a node that hangs ends in its loader."""
 
@@ -139,6 +141,10 @@ class Chip:
 
     def _start(self, place: Place, trait: Trait, *, last: bool) -> Place:
         """What the loader of a node with two slots does with one of its components."""
+        if self.pulls:
+            bad = place.standby is Bytes.WANT and trait in (Trait.REJECTED, Trait.CRASHES, Trait.HANGS)
+            starts = place.pending and place.standby in WHOLE and not bad
+            return Place(place.standby if starts else place.active)
         if place.pending and place.standby in WHOLE:
             if place.standby is Bytes.WANT and trait is Trait.REJECTED and last:
                 return place._replace(standby=Bytes.NONE, pending=False)
@@ -172,7 +178,8 @@ class Chip:
                 continue
             downgrade = self.highest and place.active is Bytes.WANT
             if place.standby not in wanted or downgrade:
-                return Act(tuple(path), Answer.REFUSED)
+                # One that pulls does not say no: it has nothing to start any more, and asks anew.
+                return Act(tuple(path), Answer.LOST if self.pulls else Answer.REFUSED)
             path.append(_with(path[-1], index, place._replace(pending=True)))
         return Act((*path, self.boot(path[-1], trait)))
 

@@ -144,7 +144,8 @@ IT_BEGINS: list[Case] = [
 
 IT_SUCCEEDS: list[Case] = [
     ("sending", swap(TOUCHED, starts={"transfer:app": 2}, mark=9, error=BUSY), SENT, {"error": None}),
-    ("starting", swap(STARTED, error=NO), STARTS, {"error": None}),
+    ("starting", swap(STARTED, error=NO), STARTS, {"error": None, "activated": True}),
+    ("starting the old one", swap(BACK, error=NO), STARTS_OLD, {"error": None}),
     ("keeping", swap(PASSED, error=BUSY), Confirm("app"), {"error": None}),
     ("restarting", swap(STARTED, error=BUSY, resets=1), Restart(), {}),
     ("judging", swap(STARTED, error=BUSY), Judge(Verdict.FAILED, SICK),

@@ -24,6 +24,7 @@ from tests.gateway.attempt.cases import (
     NO,
     NO_WAY,
     OLD,
+    OLDER,
     OTHER,
     PASSED,
     REFUSED,
@@ -42,6 +43,7 @@ from tests.gateway.attempt.cases import (
     look,
     mute,
     overwrite,
+    pulled,
     silence,
     single,
     swap,
@@ -300,6 +302,32 @@ THE_WAY_BACK: list[Case] = [
      STAGED, "rolled-back: health-failed by bootloader"),
 ]
 
+IT_PULLS: list[Case] = [
+    ("it was started, and came back old", pulled(STARTED, activated=True),
+     look(OLD, kinds=NAME), "back: did-not-stay"),
+    ("and that is its loader's doing", pulled(BACK, tried=True),
+     look(OLD, kinds=NAME), "rolled-back: health-failed by bootloader"),
+    ("it may never have been told to start", pulled(STARTED), look(OLD, kinds=NAME), "transfer app"),
+    ("it counts down", pulled(STARTED, activated=True),
+     look(OLD, NEW, kinds=NAME, pending=True), "start app again"),
+    ("it ran, and a reset took it back", pulled(STARTED, activated=True, tried=True),
+     look(OLD, kinds=NAME), "transfer app"),
+    ("its loader takes nothing back", pulled(STARTED, activated=True, reverts=False),
+     look(OLD, kinds=NAME), "transfer app"),
+    ("again", pulled(TOUCHED, activated=True, reverts=False, activations=2),
+     look(OLD, kinds=NAME), "back: did-not-start"),
+    ("and it has what it had", pulled(BACK, reverts=False, activations=2),
+     look(OLD, kinds=NAME), "failed: health-failed"),
+    ("it took the old one, and only says the number that it was offered under", pulled(BACK, RESENT),
+     look(GOOD, kinds=frozenset()), "flashed: evidence-too-weak by reflash"),
+    ("the same of a target that is older", pulled(STARTED, activated=True),
+     look(NEW, kinds=frozenset()), "flashed: evidence-too-weak"),
+    ("it will not take the old one", pulled(BACK, error=OLDER),
+     look(NEW, kinds=NAME), "wounded: downgrade-refused"),
+    ("it will not take a target that is older", pulled(TOUCHED, error=OLDER),
+     look(OLD, kinds=NAME), "back: downgrade-refused"),
+]
+
 ALL_TURNS_ARE_TAKEN: list[Case] = [
     ("untouched", swap(turns=40), OLD_RUNS, "failed: no-progress"),
     ("one turn is left", swap(turns=39), OLD_RUNS, "transfer app"),
@@ -327,6 +355,7 @@ TABLES = {
     "somebody else": SOMEBODY_ELSE,
     "the end is asked for": THE_END_IS_ASKED_FOR,
     "the way back": THE_WAY_BACK,
+    "it pulls": IT_PULLS,
     "all turns are taken": ALL_TURNS_ARE_TAKEN,
 }
 

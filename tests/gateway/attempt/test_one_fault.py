@@ -1,12 +1,15 @@
 """Every kind of node with every kind of image, and whatever single thing can go wrong with it."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
-from gateway.model.outcomes import CancelReason, Outcome
+from gateway.attempt import advance
+from gateway.attempt.decide import decide
+from gateway.attempt.steps import Activate
+from gateway.model.outcomes import CancelReason, Outcome, Phase
 from gateway.model.records import Record
-from tests.gateway.attempt.book import Book
+from tests.gateway.attempt.book import SICK, Book
 from tests.gateway.attempt.ends import AFTER_FAULTS, UNDISTURBED, cells
 from tests.gateway.attempt.explore import NEVER, Atlas, passing
 from tests.gateway.attempt.model import Trait
@@ -88,3 +91,24 @@ def test_what_the_walk_forgets_of_a_record_matters_to_nothing_that_can_come(worl
         short = Atlas(Walk(world, trait, book), faults=1).explore()
         same = {state._replace(record=book.number(full.walk.record(state))) for state in full.states}
         assert same == set(short.states)
+
+
+@worlds
+def test_who_was_kept_from_starting_its_target_goes_on_as_if_nothing_had_been(world: World) -> None:
+    """Waiting with everything staged spends nothing, decides nothing, and is over with the next step."""
+    held = 0
+    for trait in world.traits[:4]:
+        walk = Walk(world, trait, Book())
+        for state in Atlas(walk, faults=1).explore().states:
+            turn = walk.turn(state)
+            if not isinstance(turn.step, Activate) or turn.step.back or turn.step.again:
+                continue
+            held += 1
+            record = walk.book.records[turn.record]
+            waits = advance.stage(record)
+            assert waits == replace(record, staged=True, phase=Phase.WAITING)
+            assert decide(waits, walk.observed(state)) == turn.step
+            assert advance.begin(waits, turn.step) == advance.begin(record, turn.step)
+            for after in (advance.turn_back(waits, SICK), advance.recovery_of(waits, 2)):
+                assert not after.staged
+    assert held or not world.rules.boot

@@ -128,7 +128,7 @@ def untrue(fact: Fact, result: Result) -> str | None:
 def _possible(world: World, kind: RollbackKind) -> bool:
     match kind:
         case RollbackKind.BOOTLOADER:
-            return world.chip.trial
+            return world.chip.trial or world.rules.reverts
         case RollbackKind.SLOT_SWITCH:
             return world.chip.slots == 2
         case RollbackKind.REFLASH:

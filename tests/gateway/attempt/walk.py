@@ -28,7 +28,7 @@ from gateway.attempt.steps import (
 )
 from gateway.model.outcomes import CancelReason, Verdict
 from gateway.model.records import Observation, Record, Trouble
-from tests.gateway.attempt.book import SICK, Book
+from tests.gateway.attempt.book import OLDER, SICK, Book
 from tests.gateway.attempt.model import Act, Answer, Bytes, Life, Node, Trait, third_image
 from tests.gateway.attempt.world import SILENT, World, bytes_of, goals_back, shown
 
@@ -191,6 +191,9 @@ class Walk:
             if index < len(act.path) - 1 or len(act.path) == 1:
                 refused = self._failed(begun, step, NO, mark)
                 yield Move(f"refused in it ({index})", State(refused, node), passes=False)
+            if self.world.chip.pulls and isinstance(step, Transfer) and step.back and not index:
+                older = self._failed(begun, step, OLDER, 0)
+                yield Move("takes nothing older", State(older, node), passes=False)
             for reason in self.reasons:
                 if self.book.records[begun].cancel is None:
                     yield Move(

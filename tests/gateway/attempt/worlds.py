@@ -23,6 +23,7 @@ XIP = Chip(highest=True)
 XIP_REVERT = Chip(highest=True, trial=True, erases=True)
 OPTIBOOT = Chip(slots=1, probe_restarts=True)
 RECOVERY = Chip(slots=1)
+PULLS = Chip(pulls=True)
 BY_PIN = Chip(slots=1, loader_catches=True)
 
 _NEW = (Node((Place(B),)),)
@@ -59,6 +60,8 @@ _READ = (Trait.HEALTHY, Trait.UNHEALTHY, Trait.STOPS, Trait.CRASHES, Trait.REJEC
 """Whoever has its flash read cannot lie."""
 _LATE = (Trait.HEALTHY, Trait.FADES, Trait.STOPS)
 _UNPROVABLE = (Trait.HEALTHY, Trait.REJECTED)
+
+_PULLED = {"transfer": NAME, "boot": NAME, "keeps_staged": False, "startable": False}
 
 R = RollbackKind
 
@@ -141,6 +144,17 @@ WORLDS = (
     World("serial recovery", RECOVERY, R.REFLASH, _rules(RECOVERY), K, _ONE[:2], _KEPT),
     World("serial recovery by pin", BY_PIN, R.REFLASH, _rules(BY_PIN, restartable=True), K, traits=_KEPT),
     World("serial recovery, no way back", RECOVERY, R.NONE, _rules(RECOVERY), traits=_KEPT),
+    World(
+        "pulled",
+        PULLS,
+        R.REFLASH,
+        _rules(PULLS, **_PULLED, reverts=True),
+        K,
+        (*_NEW, Node((Place(W),)), _LEFT, _ARMED),
+        _KEPT,
+    ),
+    World("pulled, reverts unsaid", PULLS, R.REFLASH, _rules(PULLS, **_PULLED), K, traits=_KEPT),
+    World("pulled, no way back", PULLS, R.NONE, _rules(PULLS, **_PULLED, reverts=True), traits=_KEPT),
     World(
         "two components",
         DUAL,

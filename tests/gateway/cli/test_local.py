@@ -39,6 +39,7 @@ VERBS: list[tuple[str, ...]] = [
     ("release", "unhold"),
     ("release", "recall"),
     ("deployment", "show"),
+    ("deployment", "activate"),
     ("state", "export"),
     ("state", "import"),
     ("state", "verify"),

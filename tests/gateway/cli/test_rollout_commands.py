@@ -45,6 +45,8 @@ async def test_a_pause_says_who_is_still_finished_and_how_it_ends(
         (("deploy", "sensor", "2.0.0", "--all", "--waves", "one"), "usage"),
         (("deploy", "sensor", "2.0.0", "--all", "--waves", "0"), "message-malformed"),
         (("deploy", "sensor", "2.0.0", "--all", "--no-rollback", "maybe"), "usage"),
+        (("deploy", "sensor", "2.0.0", "--all", "--activate", "tonight"), "message-malformed"),
+        (("deployment", "activate", "nothing"), "deployment-unknown"),
     ],
 )
 async def test_what_cannot_be_paused_or_deployed_is_said(
@@ -105,3 +107,26 @@ async def test_waiting_for_a_bad_release_ends_when_the_rollout_stops_and_the_res
         explained = await tender("explain", "r3")
         assert "rollout-stopped" in explained.out
         assert (await tender("cancel", "d")).out.count("cancelled") == 2
+
+
+async def test_what_is_staged_is_shown_with_its_figure_and_started_on_request(
+    tender: Tender, socket_path: Path, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path)
+    for name in ("s1", "s2"):
+        bench.node(name)
+    async with real_service(bench, socket_path) as running:
+        await ready(running, bench)
+        said = await tender(
+            "deploy", PRODUCT, NEW, "--all", "--id", "d", "--activate", "held", "--all-at-once"
+        )
+        assert said.code == 0
+        await running.until(lambda: all(record.staged for record in running.gateway.supervisor.records()))
+        await running.until(lambda: not running.gateway.turns.busy)
+        shown = await tender("deployment", "show", "d")
+        assert "Staged on 2 of 2 nodes; starts when somebody says so." in shown.out
+        assert "s1, s2" in shown.out
+        assert "tender deployment activate d" in (await tender("explain", "s1")).out
+        assert "s1, s2 waited to be started" in (await tender("deployment", "activate", "d")).out
+        records = await running.ended()
+        assert [record.result.outcome for record in records if record.result] == [Outcome.SUCCEEDED] * 2

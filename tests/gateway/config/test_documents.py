@@ -18,7 +18,7 @@ from tests.peers import debian
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 EXAMPLE = DOCS / "gateway.toml"
-_ONE_OF_SEVERAL = ("upstream.", "data.", "nodes.", "trust.keys", "adapters.")
+_ONE_OF_SEVERAL = ("upstream.", "data.", "nodes.", "trust.keys", "adapters.", "guests.")
 """Tables that are given in one of several ways, of which an example has one."""
 UNIT = DOCS / "tender.service"
 

@@ -121,5 +121,5 @@ def test_profiles_come_from_packages_and_from_nothing_else() -> None:
 
 def test_everything_that_tender_ships_can_be_used() -> None:
     registry = Registry()
-    assert {"mcuboot_smp", "nordic_dfu", "stk500"} <= set(registry.flasher_names())
-    assert [plugin.broken for plugin in registry.flashers() if plugin.package == "fleet-tender"] == [None] * 3
+    assert {"mcuboot_smp", "nordic_dfu", "stk500", "zigbee_ota"} <= set(registry.flasher_names())
+    assert [plugin.broken for plugin in registry.flashers() if plugin.package == "fleet-tender"] == [None] * 4

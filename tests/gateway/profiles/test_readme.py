@@ -17,6 +17,7 @@ from gateway.profiles import model
 from gateway.profiles.check import check_profile
 from gateway.profiles.discovery import DiscoveryTable
 from gateway.profiles.radio import RadioTable
+from gateway.profiles.zigbee import ZigbeeTable
 
 README = Path(__file__).resolve().parents[3] / "device_profiles" / "README.md"
 
@@ -25,6 +26,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "[[components]]": model.ComponentTable,
     "[identify]": model.IdentifyTable,
     "[radio]": RadioTable,
+    "[zigbee]": ZigbeeTable,
     "[identity]": model.IdentityTable,
     "[discovery]": DiscoveryTable,
     "[evidence]": model.EvidenceTable,
@@ -37,6 +39,8 @@ TABLES: dict[str, type[BaseModel]] = {
     'kind = "probes"': model.ProbesCheck,
     'kind = "hook"': model.HookCheck,
     'kind = "data-seen"': model.DataSeenCheck,
+    'kind = "reports"': model.ReportsCheck,
+    'kind = "unchanged"': model.UnchangedCheck,
 }
 ROW = re.compile(
     r"^\| `(?P<key>\w+)` \| (?P<type>[\w ]+) \| (?P<default>.+?) \| (?P<meaning>.+) \|$", re.MULTILINE

@@ -17,6 +17,7 @@ from flashers.images import write_ihex
 from flashers.mcuboot_smp.make import make_image
 from flashers.nordic_dfu.legacy.build import build as build_package
 from flashers.sim import Behaviour, SimApp, build_app
+from flashers.zigbee_ota.build import build as build_ota
 from gateway.app import make_site
 from gateway.config.model import Config
 from gateway.control import DeploymentPolicy, DeployRequest, Selector
@@ -37,6 +38,8 @@ from transports.virtual.memory import MemoryLine, MemoryLines
 SENSOR, RELAY, MUTE = "sensor", "relay", "mute"
 THERMO, DFU = "thermo", "dfu"
 """Behind a radio, see :mod:`tests.gateway.service.airsite`: a sensor, and one with Nordic's legacy loader."""
+LAMP, DOOR = "lamp", "door"
+"""Of a Zigbee network, see :mod:`tests.gateway.service.zigbeesite`: one always there, one that sleeps."""
 OLD, NEW, NEWER = "1.0.0", "1.1.0", "1.2.0"
 PRODUCT = "greenhouse"
 
@@ -101,7 +104,15 @@ _TRAITS: Mapping[str, Mapping[str, str]] = {
     RELAY: {"pages": "8"},
     MUTE: {"pages": "8"},
 }
-FORMATS = {SENSOR: "mcuboot", RELAY: "ihex", MUTE: "ihex", THERMO: "mcuboot", DFU: "nordic-dfu-zip"}
+FORMATS = {
+    SENSOR: "mcuboot",
+    RELAY: "ihex",
+    MUTE: "ihex",
+    THERMO: "mcuboot",
+    DFU: "nordic-dfu-zip",
+    LAMP: "zigbee-ota",
+    DOOR: "zigbee-ota",
+}
 
 
 def firmware(kind: str, version: str, behaviour: Behaviour = Behaviour.HEALTHY) -> bytes:
@@ -109,6 +120,8 @@ def firmware(kind: str, version: str, behaviour: Behaviour = Behaviour.HEALTHY) 
     app = SimApp(version, behaviour)
     if kind == DFU:
         return build_package(app, 700, {})
+    if FORMATS[kind] == "zigbee-ota":
+        return build_ota(app, 3000, {})
     if FORMATS[kind] == "mcuboot":
         return make_image(app, size=900)
     return write_ihex([Segment(0, build_app(app, 700))])

@@ -72,12 +72,15 @@ def test_the_profiles_that_come_with_tender_claim_no_watchdog() -> None:
         "demo-dfu-secure": ResetBy.NONE,
         "demo-relay": ResetBy.GATEWAY,
         "demo-th-sensor": ResetBy.POWER,
+        "demo-zigbee-plug": ResetBy.NONE,
+        "demo-zigbee-sensor": ResetBy.NONE,
         "mcuboot-ble": ResetBy.POWER,
         "mcuboot-uart": ResetBy.POWER,
         "microbit-v1": ResetBy.NONE,
         "nordic-legacy-dfu": ResetBy.NONE,
         "nordic-secure-dfu": ResetBy.NONE,
         "optiboot-atmega328p": ResetBy.GATEWAY,
+        "zigbee-ota": ResetBy.NONE,
     }
 
 

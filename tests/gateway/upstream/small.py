@@ -34,6 +34,7 @@ from gateway.verbs.rescue import RescueVerbs
 from gateway.verbs.seeing import SeeingVerbs
 from gateway.verbs.standing import StandingVerbs
 from gateway.verbs.state import StateVerbs
+from gateway.verbs.zigbee import ZigbeeVerbs
 from tests.gateway.api.airs import Airs
 from tests.gateway.api.rollouts import Rollouts
 
@@ -107,6 +108,7 @@ class SmallGateway:
     roster: NodeVerbs
     seeing: SeeingVerbs
     state: StateVerbs
+    zigbee: ZigbeeVerbs
     standing: StandingVerbs
     rescue: RescueVerbs
     links: LinkVerbs

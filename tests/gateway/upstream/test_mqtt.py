@@ -255,6 +255,9 @@ async def test_each_verb_does_what_it_says(broker: Broker, gateway: SmallGateway
         assert gateway.rollout.pauses["d"].why == "storm"
         assert (await answer(listener, command("resume", deployment="d")))["ok"]
         assert gateway.rollout.pauses == {}
+        activated = await answer(listener, command("activate", deployment="d"))
+        assert activated["deployments"][0]["id"] == "d"
+        assert gateway.rollout.let_go["d"].startswith("upstream")
         assert (await answer(listener, command("release-hold", release="pump:1")))["ok"]
         assert list(gateway.rollout.said) == ["pump:1"]
         assert (await answer(listener, command("release-unhold", release="pump:1")))["ok"]
@@ -265,7 +268,7 @@ async def test_each_verb_does_what_it_says(broker: Broker, gateway: SmallGateway
         assert gateway.discovery.owners == {"node-1": "gw-2"}
         assert (await answer(listener, command("take-over", node="node-1")))["ok"]
         assert gateway.discovery.owners == {"node-1": "gw-1"}
-    done = {"rollback", "cancel", "probe", "refresh", "pause", "resume", "handover", "take-over"}
+    done = {"rollback", "cancel", "probe", "refresh", "pause", "resume", "activate", "handover", "take-over"}
     assert set(VERBS) == done | {"release-hold", "release-unhold", "release-recall"}
     assert gateway.made[0].asked_by.startswith("upstream:c-")
 

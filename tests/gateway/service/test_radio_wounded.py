@@ -55,7 +55,7 @@ async def test_one_that_is_heard_and_never_answers_is_looked_at_ever_more_rarely
         looks, began = 0, loop.time()
         at_work = False
         while loop.time() - began < 1800.0:
-            recovery._heard("d1")
+            recovery._overheard("d1")
             await asyncio.sleep(0.5)
             looks += recovery.working("d1") and not at_work
             at_work = recovery.working("d1")

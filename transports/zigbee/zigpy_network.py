@@ -199,10 +199,10 @@ class ZigpyNetwork:
         """
         app = self._up()
         try:
-            made = await app.backups.create_backup(load_devices=True)
+            made = (await app.backups.create_backup(load_devices=True)).as_open_coordinator_json()
         except Exception as error:
             raise CoordinatorLost(f"the coordinator could not be read: {error!r}") from error
-        return await asyncio.to_thread(self._backups.write, made.as_open_coordinator_json())
+        return await asyncio.to_thread(self._backups.write, made)
 
     async def restore(self, path: Path) -> None:
         """Put a backup onto the coordinator, over whatever it holds, and go on with it.
@@ -244,6 +244,9 @@ class ZigpyNetwork:
                 if error.message != self._state.trouble:
                     log.info("network=%s is not up: %s (%s)", self._name, error.message, error.code)
                 self._is(replace(self._state, up=False, trouble=error.message, remedy=error.what_to_do))
+            except Exception as error:  # one that is tried again is better than one that is dead
+                log.exception("network=%s did not come up", self._name)
+                self._is(replace(self._state, up=False, trouble=repr(error), remedy=TenderError.remedy))
             else:
                 pause = self._patience.first
                 await self._live(life)

@@ -123,6 +123,23 @@ async def test_links_of_a_coordinator_that_is_pulled_out_are_lost_and_it_comes_a
             await link.heard()
 
 
+async def test_a_coordinator_that_is_pulled_out_as_it_starts_is_started_anew(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        network = await here.host(up=False)
+        for _ in range(3):
+            await until(network, lambda: here.virtual.coordinator.running or network.state.up)
+            here.virtual.unplug()
+            await until(
+                network,
+                lambda: "went away" in network.state.trouble or "there is no" in network.state.trouble,
+            )
+            here.virtual.replug()
+        await until(network, lambda: network.state.up)
+        formed = network.state.extended_pan_id
+        await here.stop()
+        assert (await here.host()).state.extended_pan_id == formed
+
+
 @pytest.mark.slow
 async def test_a_coordinator_that_falls_silent_is_noticed_by_its_watchdog(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
@@ -153,7 +170,7 @@ async def test_one_node_is_let_in_by_the_code_that_is_printed_on_it(tmp_path: Pa
         code = bytes.fromhex("83fed3407a939723a5c639b26916d505c3b5")
         with pytest.raises(NetworkTrouble, match="no install code"):
             await network.admit(ieee(1), code[:-1] + b"\0", 60)
-        assert not here.virtual.coordinator.permits
+        assert network.state.joining_for == 0
         await network.admit(ieee(1), code, 60)
         assert here.virtual.coordinator.permits
         assert network.state.joining_for > 50

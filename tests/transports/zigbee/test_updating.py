@@ -1,4 +1,4 @@
-"""A node is brought to an image over the real zigpy and zigpy-znp, also by a gateway that was killed meanwhile."""
+"""A node is brought to an image over the real zigpy-znp, also by a gateway that was killed meanwhile."""
 
 import asyncio
 from pathlib import Path

@@ -335,6 +335,23 @@ async def test_node_out_of_range_runs_on_and_is_heard_again() -> None:
 
 
 @virtually
+async def test_node_that_was_put_there_as_joined_follows_its_coordinator_into_any_network() -> None:
+    """A host may form a passing network before the one that it means; who rejoined that one is not lost."""
+    lamp = Lamp()
+    async with site(lamp) as bench:
+        network = bench.network
+        lamp.radio.vanish()
+        lamp.radio.appear()
+        await asyncio.sleep(10)
+        network.coordinator.stop()
+        network.memory.keep_key(b"another network.")
+        network.coordinator.start()
+        told = bench.send(network.nodes[ieee(1)], NOTICE, acknowledged=True)
+        await asyncio.sleep(10)
+        assert told == [Outcome.DELIVERED]
+
+
+@virtually
 async def test_another_networks_node_is_not_reached() -> None:
     """The coordinator has formed another network, with another key: whoever joined the old one is lost."""
     lamp = Lamp()

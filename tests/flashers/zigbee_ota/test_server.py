@@ -281,15 +281,27 @@ def test_each_end_has_an_error_of_its_own(status: Status, asked: int, error: typ
     play(story)
 
 
-@pytest.mark.parametrize("status", [Status.INVALID_IMAGE, Status.ABORT])
-def test_a_node_that_will_not_go_back_says_so_by_its_header(status: Status) -> None:
+def test_a_node_that_will_not_go_back_says_so_by_its_header() -> None:
     async def story(world: World) -> None:
         task = world.transfer(NEW)
         await world.hand.hears(Command.IMAGE_NOTIFY)
         await world.hand.gets(0, version=10)
-        world.hand.end(status, version=10)
+        world.hand.end(Status.INVALID_IMAGE, version=10)
         with pytest.raises(DowngradeRefused):
             await task
+
+    play(story, runs=9)
+
+
+def test_a_node_that_gives_an_older_image_up_at_once_does_so_for_its_age_if_it_does_it_again() -> None:
+    async def story(world: World) -> None:
+        for asked, error in (900, NodeGaveUp), (50, NodeGaveUp), (50, DowngradeRefused):
+            task = world.transfer(NEW)
+            await world.hand.hears(Command.IMAGE_NOTIFY)
+            await world.hand.takes(NEW.payload[:asked], version=10)
+            world.hand.end(Status.ABORT, version=10)
+            with pytest.raises(error):
+                await task
 
     play(story, runs=9)
 
@@ -318,6 +330,21 @@ def test_a_node_that_asks_what_there_is_and_never_for_its_bytes_declines_it() ->
         return asyncio.get_running_loop().time()
 
     assert play(story) < 120
+
+
+def test_a_node_that_vanishes_after_its_offer_has_declined_nothing() -> None:
+    async def story(world: World) -> None:
+        task = world.transfer(NEW)
+        await world.hand.hears(Command.IMAGE_NOTIFY)
+        world.hand.query()
+        await world.hand.hears(Command.QUERY_NEXT_IMAGE_RESPONSE)
+        world.node.set_reach(reach=False)
+        with pytest.raises(NodeSilent) as caught:
+            await task
+        assert caught.value.retryable
+
+    play(story)
+    play(story, runs=9)
 
 
 def test_hardware_that_the_image_is_not_for_is_named() -> None:

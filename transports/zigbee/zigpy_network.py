@@ -28,7 +28,7 @@ from transports.zigbee.network import NetworkState, StandIn
 from transports.zigbee.networks import NetworkSettings
 from transports.zigbee.poll_control import check_in_response
 from transports.zigbee.traffic import Traffic
-from transports.zigbee.verbs import Joining, admit, forget, interview, permit
+from transports.zigbee.verbs import Joining, admit, forget, interview, permit, while_up
 from transports.zigbee.zigpy_link import ZigpyLink
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,8 @@ class ZigpyNetwork:
             CoordinatorLost, NetworkTrouble, NodeUnreachable: it was not done.
         """
         app = self._up()
-        await permit(app, seconds, None if through is None else self._known(through))
+        router = None if through is None else self._known(through)
+        await while_up(app, permit(app, seconds, router))
         self._joining.begin(seconds)
         self._tell()
 
@@ -171,7 +172,8 @@ class ZigpyNetwork:
         Raises:
             CoordinatorLost, NodeUnreachable: it was not done.
         """
-        await interview(self._up(), self._known(ieee))
+        app = self._up()
+        await while_up(app, interview(app, self._known(ieee)))
         self._changed()
         return self._facts_now(ieee)
 
@@ -181,7 +183,8 @@ class ZigpyNetwork:
         Raises:
             CoordinatorLost, NodeUnreachable: it was not done.
         """
-        await forget(self._up(), self._known(ieee))
+        app = self._up()
+        await while_up(app, forget(app, self._known(ieee)))
         self._heard.pop(ieee, None)
         self._changed()
 
@@ -199,7 +202,10 @@ class ZigpyNetwork:
         """
         app = self._up()
         try:
-            made = (await app.backups.create_backup(load_devices=True)).as_open_coordinator_json()
+            kept = await while_up(app, app.backups.create_backup(load_devices=True))
+            made = kept.as_open_coordinator_json()
+        except TenderError:
+            raise
         except Exception as error:
             raise CoordinatorLost(f"the coordinator could not be read: {error!r}") from error
         return await asyncio.to_thread(self._backups.write, made)

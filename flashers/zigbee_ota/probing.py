@@ -5,7 +5,7 @@ given an older image under a higher version says of itself is no proof of what i
 says (its build, its application's version) may be, where the profile tells how that is written.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flashers.api import (
@@ -96,22 +96,16 @@ async def ask(link: ZigbeeLink, params: OtaParams, *, tries: int = _TRIES) -> Sa
         LinkLost: the coordinator is gone.
     """
     endpoint, within = endpoint_of(link, params), params.reply_timeout
-    ota: Mapping[int, AttributeValue] | None = None
-    for _ in range(1 if link.facts.sleepy else tries):
-        try:
-            ota = await _read(link, OTA, _OTA, endpoint=endpoint, client=True, within=within)
-            break
-        except NodeUnreachable:
-            continue
+    first = 1 if link.facts.sleepy else tries
+    ota = await _tried(first, lambda: _read(link, OTA, _OTA, endpoint=endpoint, client=True, within=within))
     if ota is None:
         return None
-    basic: Mapping[int, AttributeValue] = {}
-    for _ in range(tries):
-        try:
-            basic = await _read(link, BASIC, _BASIC, endpoint=_basic_at(link, endpoint), within=within)
-            break
-        except NodeUnreachable:
-            continue
+    at = _basic_at(link, endpoint)
+    basic = await _tried(tries, lambda: _read(link, BASIC, _BASIC, endpoint=at, within=within))
+    if basic is None:
+        if params.build_id or set(params.proof) - {Proof.FILE_VERSION}:
+            return None  # an answer that was lost is no answer that it has nothing to say
+        basic = {}
     image_type = _number(ota, OtaAttribute.IMAGE_TYPE_ID, 0xFFFF)
     return Said(
         current=_number(ota, OtaAttribute.CURRENT_FILE_VERSION),
@@ -124,6 +118,17 @@ async def ask(link: ZigbeeLink, params: OtaParams, *, tries: int = _TRIES) -> Sa
         model=_text(basic, BasicAttribute.MODEL_IDENTIFIER) or link.facts.model,
         build=_text(basic, BasicAttribute.SW_BUILD_ID),
     )
+
+
+async def _tried(
+    tries: int, read: Callable[[], Awaitable[Mapping[int, AttributeValue]]]
+) -> Mapping[int, AttributeValue] | None:
+    for _ in range(tries):
+        try:
+            return await read()
+        except NodeUnreachable:
+            continue
+    return None
 
 
 async def _read(

@@ -74,6 +74,8 @@ class Hand:
         self.basic: dict[int, str] = {}
         self.told: list[Zcl] = []
         self.answers_reads = True
+        self.deaf_to: set[int] = set()
+        """Clusters whose attributes it does not tell, as if the answer were lost."""
         self.radio: ZigbeeRadio | None = None
         self._news = asyncio.Event()
         self._number = 0
@@ -86,7 +88,7 @@ class Hand:
     def received(self, frame: Zcl) -> None:
         """As in the contract."""
         if frame.general and frame.command == General.READ:
-            if self.answers_reads:
+            if self.answers_reads and frame.cluster not in self.deaf_to:
                 self._read(frame)
             return
         self.told.append(frame)

@@ -14,6 +14,7 @@ from flashers.api import (
     Of,
     Preflight,
     Probe,
+    Role,
     Seen,
     Stalled,
     Transfer,
@@ -30,7 +31,7 @@ from flashers.zigbee_ota.codec import (
     Status,
     UpgradeEndResponse,
 )
-from flashers.zigbee_ota.codec.words import FOREVER, General, OtaAttribute, UpgradeStatus
+from flashers.zigbee_ota.codec.words import BASIC, FOREVER, General, OtaAttribute, UpgradeStatus
 from flashers.zigbee_ota.server.errors import (
     ActivationIgnored,
     CheckSilent,
@@ -234,6 +235,17 @@ def test_what_the_profile_names_has_to_agree() -> None:
     seen = play(story, runs=9, build_id="v{3}", proof=["file-version", "build-id"])
     assert not seen.proves(Of.BOOT, (EvidenceKind.VERSION,))
     assert "'v9'" in str(seen.facts["not-proved"])
+
+
+def test_an_answer_that_was_lost_is_not_taken_for_nothing_to_say() -> None:
+    """Else an update that went well would end as one that cannot be proved."""
+
+    async def story(world: World) -> Role:
+        world.hand.deaf_to = {BASIC}
+        return (await world.flasher.probe(Probe())).role
+
+    assert play(story, build_id="v{3}", proof=["file-version", "build-id"]) is Role.SILENT
+    assert play(story) is Role.APP
 
 
 def test_a_node_that_calls_itself_higher_than_it_said_is_offered_more_still_and_not_for_ever() -> None:

@@ -5,6 +5,7 @@ what it runs.  Nothing else counts as success, and no status does.
 """
 
 import asyncio
+from contextlib import suppress
 
 from flashers.api import (
     Activate,
@@ -41,11 +42,14 @@ from flashers.zigbee_ota.server.offer import Offer, header_of
 from flashers.zigbee_ota.server.offering import HIGHEST
 from flashers.zigbee_ota.server.serving import Ended, Server
 from flashers.zigbee_ota.server.starting import Started, Starter
+from transports.errors import LinkError
 from transports.zcl import Zcl
 
 _REFUSED = "zigbee-ota-refused"
 """The artifact that a node refused once, after it was offered it under another version."""
 _IDENTIFY_S = 10
+_WITHDRAWN_IN = 3.0
+"""Seconds to tell a node to stop; whoever cancelled does not wait for long."""
 
 
 class ZigbeeFlasher:
@@ -90,7 +94,9 @@ class ZigbeeFlasher:
             ended = await server.serve()
         except asyncio.CancelledError:
             if self._session.cancelled:
-                await server.withdraw()
+                with suppress(TimeoutError, LinkError):
+                    async with asyncio.timeout(_WITHDRAWN_IN):
+                        await server.withdraw()
             raise
         except (ImageInvalid, NodeGaveUp) as error:
             raise await self._refused(image, server.offer, error) from error

@@ -161,6 +161,23 @@ def test_a_cancelled_transfer_aborts_a_node_only_if_people_asked_for_the_end(ask
     assert play(story) == ([Status.ABORT] if asked_for else [])
 
 
+def test_a_cancel_does_not_wait_for_a_node_that_is_gone() -> None:
+    async def story(world: World) -> float:
+        task = world.transfer(NEW)
+        await world.hand.hears(Command.IMAGE_NOTIFY)
+        await world.hand.gets(0)
+        world.node.set_reach(reach=False)
+        world.session.cancelled = True
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return loop.time() - began
+
+    assert play(story) < 5
+
+
 def test_an_image_that_the_node_has_already_is_not_sent_again() -> None:
     async def story(world: World) -> None:
         world.hand.ota[OtaAttribute.DOWNLOADED_FILE_VERSION] = 2

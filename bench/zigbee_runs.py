@@ -120,16 +120,42 @@ async def run(contender: Contender, asks: str, folder: Path) -> Took:
         return Took(len(data), site.watched[0].watch, said["cpu"])
 
 
-async def run_fleet(concurrent: int, folder: Path) -> list[float]:
-    """Update sixteen nodes behind relays; when each was proved."""
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Sixteen nodes behind relays: when each was proved, and what was on the air meanwhile."""
+
+    proved: list[float]
+    on_air: float
+    """Seconds of frames and acknowledgements."""
+    size: int
+    """Bytes of the file."""
+
+    @property
+    def first(self) -> float:
+        """Seconds until the first verdict."""
+        return self.proved[0]
+
+    @property
+    def last(self) -> float:
+        """Seconds until the last one."""
+        return self.proved[-1]
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second, to all of them together."""
+        return len(self.proved) * self.size / self.last
+
+
+async def run_fleet(concurrent: int, folder: Path) -> Fleet:
+    """Update sixteen nodes behind relays, so many at a time."""
     data = file_of("2.0.0", FLEET_SIZE)
     site = Site(folder, FLEET, asks="pages", hops=FLEET_HOPS)
     async with site, OURS.make(site.path, folder / "host") as host:
         await site.join(host)
         words = {"nodes": site.nodes, "file": str(site.file(data)), "concurrent": concurrent}
+        before = site.network.counters.air_seconds
         said = await host.order("fleet", within=_PATIENCE, **words)
-        proved: list[float] = said["proved"]
-        return proved
+        return Fleet(said["proved"], site.network.counters.air_seconds - before, len(data))
 
 
 class Site:

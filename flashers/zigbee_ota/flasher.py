@@ -5,6 +5,7 @@ what it runs.  Nothing else counts as success, and no status does.
 """
 
 import asyncio
+from contextlib import suppress
 
 from flashers.api import (
     Activate,
@@ -15,6 +16,7 @@ from flashers.api import (
     EvidenceKind,
     Firmware,
     FirmwareImage,
+    FlashError,
     ImageMismatch,
     NodeSilent,
     NotSupported,
@@ -35,16 +37,19 @@ from flashers.zigbee_ota.codec.words import IDENTIFY, version_text
 from flashers.zigbee_ota.params import OtaParams
 from flashers.zigbee_ota.probing import STAGED, Said, endpoint_of
 from flashers.zigbee_ota.server import given
-from flashers.zigbee_ota.server.errors import ActivationIgnored, ImageInvalid, OfferDeclined
+from flashers.zigbee_ota.server.errors import ActivationIgnored, ImageInvalid, NodeGaveUp, OfferDeclined
 from flashers.zigbee_ota.server.offer import Offer, header_of
 from flashers.zigbee_ota.server.offering import HIGHEST
 from flashers.zigbee_ota.server.serving import Ended, Server
 from flashers.zigbee_ota.server.starting import Started, Starter
+from transports.errors import LinkError
 from transports.zcl import Zcl
 
-_INVALID = "zigbee-ota-invalid"
-"""The artifact that a node called invalid after it had all of it under another version."""
+_REFUSED = "zigbee-ota-refused"
+"""The artifact that a node refused once, after it was offered it under another version."""
 _IDENTIFY_S = 10
+_WITHDRAWN_IN = 3.0
+"""Seconds to tell a node to stop; whoever cancelled does not wait for long."""
 
 
 class ZigbeeFlasher:
@@ -89,13 +94,15 @@ class ZigbeeFlasher:
             ended = await server.serve()
         except asyncio.CancelledError:
             if self._session.cancelled:
-                await server.withdraw()
+                with suppress(TimeoutError, LinkError):
+                    async with asyncio.timeout(_WITHDRAWN_IN):
+                        await server.withdraw()
             raise
-        except ImageInvalid as error:
-            raise await self._invalid(image, server.offer, error) from error
+        except (ImageInvalid, NodeGaveUp) as error:
+            raise await self._refused(image, server.offer, error) from error
         self._session.progress(image.size, image.size)
-        if self._session.remembered(_INVALID) is not None:
-            await self._session.remember(_INVALID, None)
+        if self._session.remembered(_REFUSED) is not None:
+            await self._session.remember(_REFUSED, None)
         if ended is Ended.RUNS:
             return None
         await self._session.remember(STAGED, f"{server.offer.version} {image.artifact}")
@@ -145,13 +152,15 @@ class ZigbeeFlasher:
         await given.will_tell(self._session, ask.image, version, own, header.text)
         return Offer(header, ask.image.payload, version, known)
 
-    async def _invalid(self, image: FirmwareImage, offer: Offer, error: ImageInvalid) -> Exception:
-        """Once it may be a bit that was bent on the way; twice it is the number that does not agree."""
-        if not offer.disguised:
+    async def _refused(
+        self, image: FirmwareImage, offer: Offer, error: ImageInvalid | NodeGaveUp
+    ) -> FlashError:
+        """Once it may be a bit that was bent on the way, or a low battery; twice it is the image's age."""
+        if not offer.disguised or (isinstance(error, NodeGaveUp) and not error.at_once):
             return error
-        if self._session.remembered(_INVALID) == str(image.artifact):
-            return DowngradeRefused("the node compares the file's version with the one that it was offered")
-        await self._session.remember(_INVALID, str(image.artifact))
+        if self._session.remembered(_REFUSED) == str(image.artifact):
+            return DowngradeRefused(f"twice {error.message}; it is older than what it runs")
+        await self._session.remember(_REFUSED, str(image.artifact))
         return error
 
     def _staged(self, said: Said | None, image: FirmwareImage) -> Seen:

@@ -189,7 +189,7 @@ def _through_slots(record: Record, observed: Observation) -> Step:
     under_way = record.activations and all(
         facts.armed(record, part, seen) or facts.holds_want(record, part, seen) for part in open_parts
     )
-    if _was_taken_back(record) and not under_way and not stranded:
+    if _was_taken_back(record, lies_there=True) and not under_way and not stranded:
         judged = record.rules.trial_boot or _came_back_old(record)
         return TurnBack(_why_gone(record) if judged else _lack(record))
     if _spent(record, activate):
@@ -197,12 +197,17 @@ def _through_slots(record: Record, observed: Observation) -> Step:
     return replace(activate, again=bool(under_way))
 
 
-def _was_taken_back(record: Record) -> bool:
-    """Whether a target that was started, and is not running, had its chance."""
+def _was_taken_back(record: Record, *, lies_there: bool = False) -> bool:
+    """Whether a target that was started, and is not running, had its chance.
+
+    ``lies_there``: the node still waits with it.  Where a loader leaves nothing of what it takes back,
+    that one was not started yet: its power failed first, or it did not hear the word.
+    """
     if record.activations >= record.rules.bounds.activations:
         return True
     # One that fell silent when it was started hung; one that was seen running was interrupted.
-    if _came_back_old(record) and not record.tried:
+    untried = lies_there and not record.rules.keeps_staged
+    if _came_back_old(record) and not record.tried and not untried:
         return True
     started_here = record.starts.get(Kind.ACTIVATE.value, 0) > 0
     fell_silent = record.resets > 0 or (record.recovers is not None and not started_here)

@@ -80,16 +80,22 @@ class Looker:
             # Every cost was allowed, and the flasher still cannot tell: that is silence.
             seen = replace(seen, role=Role.SILENT)
         self.last = seen
+        silent = seen.role in (Role.SILENT, Role.ASLEEP)
+        trouble = trouble or (self._session.silence() if silent else None)
         observation = Observation(self.stamped(seen), self._silence(seen), self._around.clock(), trouble)
-        if seen.role is not Role.SILENT and seen != self._kept:
+        if not silent and seen != self._kept:
             self._kept = seen
             await self._around.journal.save_seen(self._ledger.record.node, observation)
         return observation
 
     def _says_nothing_of_its_boot(self, fresh: Seen) -> bool:
-        """Whether a verb told what lies in a node that runs, and not how it is known that it runs."""
+        """Whether a verb told what lies in a node that runs, and not how it is known that it runs.
+
+        Where nothing can be started once more that would be the last word on it.
+        """
+        rules = self._ledger.record.rules
         told = any(piece.of is Of.BOOT for piece in fresh.evidence)
-        return fresh.role is Role.APP and bool(self._ledger.record.rules.boot) and not told
+        return fresh.role is Role.APP and bool(rules.boot) and not rules.startable and not told
 
     def listen(self) -> None:
         """The node is about to be restarted: what it prints counts from here."""

@@ -14,8 +14,8 @@ from flashers.api import Calling, Console, Identity, IdentityChanged, ResetKind,
 from gateway.attempt.radio import OutOfReach, Radio, WatchedGatt, may_wait
 from gateway.attempt.watched import WatchedLink
 from gateway.attempt.words import Words
-from gateway.attempt.zigbee import WatchedZigbee, ZigbeeWay, absent
-from gateway.model.records import Record
+from gateway.attempt.zigbee import WatchedZigbee, ZigbeeWay, absent, silence
+from gateway.model.records import Record, Trouble
 from transports.ble.errors import NodeNotHeard
 from transports.console import Console as Lines
 from transports.counters import LinkCounters
@@ -147,6 +147,10 @@ class HostSession:
             self._zcl = WatchedZigbee(link, self._network, self._alive, self._counters, self.recorder)
             self._alive()
         return self._zcl
+
+    def silence(self) -> Trouble | None:
+        """What there is to say of a node that shows nothing; None where nothing more is known."""
+        return silence(self._network) if self._network is not None else None
 
     def absent(self, record: Record, role: Role) -> LinkError | None:
         """Why a node that showed nothing is waited for with nothing held; None if that means something."""

@@ -12,7 +12,7 @@ from flashers.api import Role
 from gateway.attempt.radio import Waits
 from gateway.attempt.steps import Kind
 from gateway.model.outcomes import Direction
-from gateway.model.records import Record
+from gateway.model.records import Record, Trouble
 from transports.counters import LinkCounters
 from transports.errors import LinkLost, NodeUnreachable
 from transports.recorder import FlightRecorder, FrameKind
@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 _OVERHEAD = 3
 """Bytes of a ZCL header without a manufacturer (ZCL revision 8, 2.4.1)."""
+
+
+_SILENT = "Give it power, press its button, or mend the way to it; Tender goes on when it is heard."
 
 
 class NotHeard(Waits, NodeUnreachable):
@@ -62,6 +65,10 @@ class ZigbeeWay(Protocol):
         """The node was asked in vain: it is not there until it is heard; in words, when that was last."""
         ...
 
+    def words(self) -> str:
+        """When it was heard last: ``was heard 3 h ago``."""
+        ...
+
     def overdue(self) -> bool:
         """Whether a sleepy node was not heard for so long that something is wrong."""
         ...
@@ -82,6 +89,11 @@ def started(record: Record) -> bool:
     if record.direction is Direction.FORWARD:
         return record.activations > 0
     return record.starts.get(Kind.BACK_ACTIVATE.value, 0) > 0
+
+
+def silence(way: ZigbeeWay) -> Trouble:
+    """A node that shows nothing, as it is told: there is no cable to look at."""
+    return Trouble("node-silent", f"The node does not answer, and {way.words()}.", _SILENT, retryable=True)
 
 
 def absent(way: ZigbeeWay, record: Record, role: Role, *, unheard: bool) -> NotHeard | NetworkAway | None:

@@ -62,6 +62,10 @@ _KEPT = {Behaviour.CONFIRMS_EARLY: WOUNDED | BACK}
 _TOLD_BY_VERSION = {Behaviour.HEALTHY: SUCCEEDED, Behaviour.CRASHES: WOUNDED}
 """Nodes that say nothing but a version, and take no package but by their application's leave."""
 
+_ONLY_GOOD = {Behaviour.HEALTHY: SUCCEEDED}
+_GONE_BACK = _ONLY_GOOD | {Behaviour.CRASHES: BACK, Behaviour.HANGS: BACK}
+"""Where a loader takes back whatever does not come up."""
+
 _REFUSES = {"reject": "boot"}
 _HEALTHY = (Behaviour.HEALTHY,)
 
@@ -104,5 +108,21 @@ CASES: dict[str, Case] = {
         *_cases(families.LEGACY, _TOLD_BY_VERSION),
         Case("there", families.LEGACY, _HEALTHY, THERE, there=True),
         *_cases(families.LEGACY_SINGLE, _TOLD_BY_VERSION),
+        *_cases(families.ZIGBEE_BLOCKS, _TOLD_BY_VERSION),
+        Case("there", families.ZIGBEE_BLOCKS, _HEALTHY, THERE, there=True),
+        Case("held", families.ZIGBEE_BLOCKS, _HEALTHY, SUCCEEDED, holds=2),
+        Case("bent-once", families.ZIGBEE_BLOCKS, _HEALTHY, SUCCEEDED, {"bent": ""}),
+        Case("boots-back", families.ZIGBEE_BLOCKS, _HEALTHY, BACK, {"boots-back": ""}),
+        *_cases(families.ZIGBEE_REPORTS, _GOOD_AND_BAD),
+        *_cases(families.ZIGBEE_ADVERTISED, {Behaviour.HEALTHY: SUCCEEDED, Behaviour.UNHEALTHY: FLASHED}),
+        *_cases(families.ZIGBEE_REVERTS, _GONE_BACK),
+        Case("boots-back", families.ZIGBEE_REVERTS, _HEALTHY, BACK, {"boots-back": ""}),
+        *_cases(families.ZIGBEE_PAGES, _ONLY_GOOD),
+        *_cases(families.ZIGBEE_SLEEPY, _TOLD_BY_VERSION),
+        *_cases(families.ZIGBEE_EXTERNAL, _ONLY_GOOD),
+        *_cases(families.ZIGBEE_FORGETS, _ONLY_GOOD),
+        *_cases(families.ZIGBEE_GIVES_UP, _ONLY_GOOD),
+        *_cases(families.ZIGBEE_OLDER, _ONLY_GOOD),
+        Case("refused", families.ZIGBEE_OLDER, _HEALTHY, BACK, {"no-old-header": ""}),
     )
 }

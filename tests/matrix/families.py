@@ -16,6 +16,7 @@ from flashers.nordic_dfu import PLUGIN as NORDIC
 from flashers.sim import Behaviour, SimApp, build_app
 from flashers.stk500 import PLUGIN as STK500
 from flashers.stk500.parts import PARTS
+from flashers.zigbee_ota import PLUGIN as ZIGBEE
 from gateway.attempt.ports import NodeType
 from gateway.profiles.model import Profile
 
@@ -23,7 +24,12 @@ OLD, NEW = "1.0.0", "2.0.0"
 LIE = "9.9.9"
 """What a lying application says that it is."""
 
-_PLUGINS: dict[str, FlasherPlugin] = {"stk500": STK500, "mcuboot_smp": SMP, "nordic_dfu": NORDIC}
+_PLUGINS: dict[str, FlasherPlugin] = {
+    "stk500": STK500,
+    "mcuboot_smp": SMP,
+    "nordic_dfu": NORDIC,
+    "zigbee_ota": ZIGBEE,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +50,10 @@ class Family:
     on_trial: bool = False
     on_air: bool = False
     """Whether it is behind a radio, and not on a line."""
+    on_mesh: bool = False
+    """Whether it is on a Zigbee network."""
+    versions: tuple[str, str] = (OLD, NEW)
+    """What it runs, and what it is to run."""
     latency: float = 0.0
     """Seconds that a byte is under way, where a transfer has to take its time."""
 
@@ -75,6 +85,8 @@ def _artifact(family: Family, version: str, behaviour: Behaviour, component: Com
     if family.profile.format == NORDIC_FORMAT:
         protocol = str(family.profile.params["protocol"])
         return NORDIC.build(app, family.size, {"protocol": protocol})
+    if family.on_mesh:
+        return ZIGBEE.build(app, family.size, {})
     if family.profile.format == "mcuboot":
         return make_image(app, size=family.size, seed=component.image)
     return build_app(app, family.size, seed=component.image)
@@ -186,6 +198,62 @@ def _nordic(name: str, protocol: str, banks: str, *, two_slots: bool = False, **
     return Family(name, profile, 2 * 256 + 40, options, two_slots=two_slots, on_air=True)
 
 
+def _zigbee(
+    name: str,
+    params: Mapping[str, object] | None = None,
+    *,
+    known_good: bool = True,
+    reports: bool = False,
+    versions: tuple[str, str] = (OLD, NEW),
+    **options: str,
+) -> Family:
+    health: list[dict[str, object]] = [{"kind": "version"}]
+    if reports:
+        health.append({"kind": "reports", "within": 10.0})
+    profile = Profile.model_validate(
+        {
+            "name": name,
+            "flasher": "zigbee_ota",
+            "media": ["zigbee"],
+            "format": "zigbee-ota",
+            "reset_by": "none",
+            "timing": {"boot_deadline": 40.0, "patience": 20.0, "soak": 1.0, "soak_interval": 1.0},
+            "health": health,
+            "zigbee": {"missing_after": 300.0},
+            "params": {
+                "reply_timeout": 2.0,
+                "stall_timeout": 60.0,
+                "verify_deadline": 60.0,
+                "boot_deadline": 40.0,
+                "check_in": 60.0,
+                **(params or {}),
+            },
+        }
+    )
+    # A file has 1062 bytes: three pages, and seventeen blocks.
+    usual = {
+        "page": "512",
+        "slot-pages": "3",
+        "block": "64",
+        "page-size": "512",
+        "reply-timeout": "2",
+        "tries-again": "30",
+        "check-s": "0.2",
+        "report-every": "3" if reports else "0",
+        "check-in": "60",
+    }
+    return Family(
+        name,
+        profile,
+        1000,
+        {**usual, **{trait.replace("_", "-"): value for trait, value in options.items()}},
+        known_good=known_good,
+        two_slots=True,
+        on_mesh=True,
+        versions=versions,
+    )
+
+
 STK500_LINE = _stk500("stk500")
 """One slot, proved by its boot line, taken back by sending the known-good."""
 STK500_MUTE = _stk500("stk500-mute", boot_line=False)
@@ -222,6 +290,27 @@ LEGACY = _nordic("nordic-legacy", "legacy", "dual", page="256", pages="4")
 LEGACY_SINGLE = _nordic("nordic-legacy-single", "legacy", "single", page="256", pages="4")
 """The same with one bank."""
 
+ZIGBEE_BLOCKS = _zigbee("zigbee")
+"""It asks for its firmware block by block, and has two slots; nothing takes an image back by itself."""
+ZIGBEE_REPORTS = _zigbee("zigbee-reports", reports=True)
+"""The same; that it reports is what it is judged by, so it is taken back under a higher number."""
+ZIGBEE_ADVERTISED = _zigbee("zigbee-advertised", reports=True, reports_version="advertised")
+"""The same, and it calls itself by the number that it was offered: nothing proves what it runs then."""
+ZIGBEE_REVERTS = _zigbee("zigbee-reverts", {"reverts": True})
+"""Its loader takes an image back that does not come up."""
+ZIGBEE_PAGES = _zigbee("zigbee-pages", asks="pages")
+"""It asks for whole pages, and then for what was lost of them."""
+ZIGBEE_SLEEPY = _zigbee("zigbee-sleepy", sleepy="", deep="")
+"""Its receiver is off; between its check-ins nothing reaches it."""
+ZIGBEE_EXTERNAL = _zigbee("zigbee-external", layout="external")
+"""What it took is copied over what it ran."""
+ZIGBEE_FORGETS = _zigbee("zigbee-forgets", forgets="")
+"""A loss of power makes it begin anew."""
+ZIGBEE_GIVES_UP = _zigbee("zigbee-gives-up", aborts="", retries="2", says_no="", single_minded="")
+"""It gives up early, says so, and throws away what it had."""
+ZIGBEE_OLDER = _zigbee("zigbee-older", versions=(NEW, OLD))
+"""What it is to run is older than what it runs, and offered under a higher number."""
+
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
@@ -242,5 +331,15 @@ FAMILIES: dict[str, Family] = {
         SECURE_SINGLE,
         LEGACY,
         LEGACY_SINGLE,
+        ZIGBEE_BLOCKS,
+        ZIGBEE_REPORTS,
+        ZIGBEE_ADVERTISED,
+        ZIGBEE_REVERTS,
+        ZIGBEE_PAGES,
+        ZIGBEE_SLEEPY,
+        ZIGBEE_EXTERNAL,
+        ZIGBEE_FORGETS,
+        ZIGBEE_GIVES_UP,
+        ZIGBEE_OLDER,
     )
 }

@@ -51,12 +51,22 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The n-th packet on the air, up or down, does not arrive, and the link with it is lost."""
+    """The n-th packet on the air, up or down, does not arrive; a link that there is, is lost with it."""
 
     packet: int
 
     def __str__(self) -> str:
         return f"drop@{self.packet}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The coordinator is pulled out at the n-th frame of its network, and put back soon."""
+
+    frame: int
+
+    def __str__(self) -> str:
+        return f"gone@{self.frame}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +90,12 @@ class Fate:
     sends: tuple[KillAtSend, ...] = ()
     line: str = ""
     drops: tuple[Drop, ...] = ()
+    gones: tuple[Gone, ...] = ()
 
     @property
     def faults(self) -> int:
         """How many things go wrong."""
-        several = (self.kills, self.cuts, self.sends, self.drops)
+        several = (self.kills, self.cuts, self.sends, self.drops, self.gones)
         return sum(map(len, several)) + (1 if self.line else 0)
 
     @classmethod
@@ -97,6 +108,7 @@ class Fate:
             tuple(event for event in events if isinstance(event, KillAtSend)),
             line,
             tuple(event for event in events if isinstance(event, Drop)),
+            tuple(event for event in events if isinstance(event, Gone)),
         )
 
     @classmethod
@@ -116,15 +128,16 @@ class Fate:
         return cls.of(*events, line=line)
 
     def __str__(self) -> str:
-        words = [str(each) for each in (*self.kills, *self.sends, *self.cuts, *self.drops, *self.asks)]
+        events = (*self.kills, *self.sends, *self.cuts, *self.drops, *self.gones, *self.asks)
+        words = [str(each) for each in events]
         return " ".join([*words, f"line={self.line}"] if self.line else words) or "nothing"
 
 
-Event = Kill | KillAtSend | Cut | Drop | Ask
+Event = Kill | KillAtSend | Cut | Drop | Gone | Ask
 
 
 def _event(word: str) -> Event:
-    found = re.fullmatch(r"(kill|kill-send|cut|drop|ask)@(\d+)([-+~]?)(?:=([a-z]+))?", word)
+    found = re.fullmatch(r"(kill|kill-send|cut|drop|gone|ask)@(\d+)([-+~]?)(?:=([a-z]+))?", word)
     if found is None:
         raise ValueError(f"{word!r} is no event of a fate")
     kind, number, sign, value = found[1], int(found[2]), found[3], found[4]
@@ -135,6 +148,8 @@ def _event(word: str) -> Event:
             return KillAtSend(number)
         case "drop":
             return Drop(number)
+        case "gone":
+            return Gone(number)
         case "cut":
             return Cut(number, torn=sign == "~", stays_off=value == FOREVER)
         case _:

@@ -14,6 +14,7 @@ from flashers.nordic_dfu.virtual.legacy import VirtualLegacyNode
 from flashers.nordic_dfu.virtual.secure import VirtualSecureNode
 from flashers.sim import Operation, SimFlash
 from flashers.stk500.virtual import VirtualStk500
+from flashers.zigbee_ota.virtual.node import VirtualZigbeeNode
 from gateway.attempt import facts
 from gateway.attempt.advance import pins
 from gateway.model.outcomes import Direction
@@ -24,7 +25,7 @@ from transports.links import Transmit
 
 T = TypeVar("T")
 
-Node = VirtualStk500 | VirtualMcubootNode | VirtualSecureNode | VirtualLegacyNode
+Node = VirtualStk500 | VirtualMcubootNode | VirtualSecureNode | VirtualLegacyNode | VirtualZigbeeNode
 
 _WAYS = frozenset({RollbackKind.REFLASH, RollbackKind.RESTORE})
 _MOST_REMEMBERED = 200_000
@@ -42,6 +43,8 @@ def flash_of(node: Node) -> SimFlash:
             return node.store.flash
         case VirtualLegacyNode():
             return node.banks.flash
+        case VirtualZigbeeNode():
+            return node.store.flash
 
 
 def _boots_now(node: Node) -> bool:

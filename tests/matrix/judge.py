@@ -6,8 +6,9 @@ from itertools import pairwise
 from flashers.api import Digest, Firmware, RollbackKind, Truth
 from flashers.sim import Behaviour
 from flashers.stk500.virtual import VirtualStk500
+from flashers.zigbee_ota.virtual.node import VirtualZigbeeNode
 from gateway.model.outcomes import Outcome, Verdict
-from gateway.model.records import Record
+from gateway.model.records import Record, Target
 from tests.matrix.world import Ended, World
 
 
@@ -57,11 +58,16 @@ def used_up(world: World, ended: Ended) -> bool:
 
 def said(world: World, truth: Truth) -> str:
     """The node's truth, for people."""
-    names = {target.firmware.identity: "old" for target in world.old.values()}
-    names |= {target.firmware.identity: "new" for target in world.want.values()}
+    names = {mark(target): "old" for target in world.old.values()}
+    names |= {mark(target): "new" for target in world.want.values()}
     runs = ",".join(names.get(digest, "third") for digest in truth.running.values()) or "nothing"
     traits = [name for name in ("confirmed", "bootable", "powered") if getattr(truth, name)]
     return f"runs {runs} {' '.join(traits)}"
+
+
+def mark(target: Target) -> Digest:
+    """By what a node's truth names a firmware: its identity, or its file where it has none."""
+    return target.firmware.identity or target.artifact
 
 
 def _untrue(world: World, ended: Ended) -> list[str]:
@@ -104,7 +110,7 @@ def _asked_in_time(world: World, ended: Ended) -> bool:
 def _runs(world: World, ended: Ended, *, want: bool) -> list[str]:
     """Whether the node runs this, still does after restarts, and was said to."""
     targets = world.want if want else world.old
-    expected = {each.image: targets[each.id].firmware.identity for each in world.family.components}
+    expected = {each.image: mark(targets[each.id]) for each in world.family.components}
     found: list[str] = []
     for when, truth in (("", ended.settled), (" after two more restarts", ended.restarted)):
         if truth.running != expected:
@@ -127,13 +133,15 @@ def _named(world: World, firmware: Firmware | None, *, want: bool) -> Digest | N
     if firmware is None or firmware.identity is not None:
         return firmware.identity if firmware is not None else None
     targets = (world.want if want else world.old).values()
-    told = [each.firmware.identity for each in targets if each.firmware.same(firmware)]
+    told = [mark(each) for each in targets if each.firmware.same(firmware)]
     return told[0] if told else None
 
 
 def _holds(world: World, *, want: bool) -> bool:
     node = world.node
     image = world.files[world.family.components[0].id][want]
+    if isinstance(node, VirtualZigbeeNode):
+        return node.truth().running.get(0) == Digest.sha256(image)
     return isinstance(node, VirtualStk500) and node.flash.read(0, len(image)) == image
 
 

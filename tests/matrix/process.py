@@ -109,6 +109,14 @@ class MortalJournal:
         """As in the journal."""
         return await self.journal.callings()
 
+    # What flashers asked to be remembered
+
+    async def keep_word(
+        self, node: str, generation: int, name: str, value: str | None, attempt: int | None
+    ) -> None:
+        """As in the journal."""
+        await self._write(lambda: self.journal.keep_word(node, generation, name, value, attempt))
+
     async def _write(self, write: Callable[[], Awaitable[None]]) -> None:
         process = self.process
         if process is None:

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from gateway.model.outcomes import Outcome
 from tests.matrix.cases import Case
-from tests.matrix.fates import Cut, Drop, Event, Fate, Kill, KillAtSend
+from tests.matrix.fates import Cut, Drop, Event, Fate, Gone, Kill, KillAtSend
 from tests.matrix.judge import Wrong, judge
+from tests.matrix.mesh_world import MeshWorld
 from tests.matrix.world import Ended, World
 from transports.virtual.clock import run_virtual
 
@@ -50,8 +51,12 @@ class Run:
         return self.world.packets
 
     def drops(self) -> Iterator[Drop]:
-        """The link lost at each packet."""
+        """Each packet lost, and the link with it where there is one."""
         return (Drop(packet) for packet in range(1, self.packets + 1))
+
+    def gones(self) -> Iterator[Gone]:
+        """The coordinator pulled out at each frame."""
+        return (Gone(frame) for frame in range(1, self.packets + 1))
 
     @property
     def sends(self) -> int:
@@ -78,7 +83,7 @@ def run(case: Case, fate: Fate) -> Run:
     """One world with this fate, from its beginning to its end, unjudged."""
 
     async def main() -> Run:
-        world = World(case, fate)
+        world = MeshWorld(case, fate) if case.family.on_mesh else World(case, fate)
         return Run(world, await world.run())
 
     return run_virtual(main(), limit=LIMIT_S)

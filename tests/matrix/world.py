@@ -28,7 +28,7 @@ from gateway.model.views import Event
 from gateway.service.adapters.callings import Callings
 from gateway.service.node_types import rules_of
 from tests.matrix.cases import Case
-from tests.matrix.families import NEW, OLD, Family
+from tests.matrix.families import Family
 from tests.matrix.fates import Fate
 from tests.matrix.guard import Guard, Node
 from tests.matrix.process import Killed, MortalJournal, MortalLink, Process, Sends
@@ -79,7 +79,8 @@ class Stock:
         kind = self.family.profile.format
         image = _parsed(self.family, data, kind, component)
         self.files[image.artifact] = data
-        firmware = Firmware(image.firmware.identity, version)
+        named = image.firmware.identity is not None
+        firmware = Firmware(image.firmware.identity, version) if named else image.firmware
         return Target(image.artifact, firmware, image.size, kind, version=version)
 
     async def image(self, target: Target, component: Component) -> FirmwareImage:
@@ -180,21 +181,19 @@ class World:
         self.old: dict[str, Target] = {}
         self.want: dict[str, Target] = {}
         for each in family.components:
-            old = family.artifact(OLD, Behaviour.HEALTHY, each)
-            new = family.artifact(NEW, case.behaviour(each.image), each)
+            before, after = family.versions
+            old = family.artifact(before, Behaviour.HEALTHY, each)
+            new = family.artifact(after, case.behaviour(each.image), each)
             self.files[each.id] = old, new
-            self.old[each.id] = self.stock.add(old, OLD, each)
-            self.want[each.id] = self.stock.add(new, NEW, each)
+            self.old[each.id] = self.stock.add(old, before, each)
+            self.want[each.id] = self.stock.add(new, after, each)
         self.node = self._node()
         noisy = any(word in fate.line for word in ("corrupt", "drop", "noise", "loss", "duplicate"))
         self.guard = Guard(self.node, fate.cuts, two_slots=family.two_slots, noisy=noisy)
         self.air = MemoryAir(latency=family.latency or LATENCY)
         self.radio: MemoryRadio | None = None
         self._line: MemoryLine | PtyHost | None = None
-        if family.on_air:
-            self._put_on_air()
-        else:
-            self._line = self._made_line()
+        self._put_in_place()
         self.journal = self._made_journal()
         self.mortal = MortalJournal(self.journal, fate, self.guard)
         self.sends = Sends(fate)
@@ -216,6 +215,12 @@ class World:
         said = self._line.story if self._line is not None else []
         diary = [(at, f"{at:.4f} {_in_words(entry)}") for at, entry in self.guard.diary]
         return [*(line for _, line in sorted(frames + diary, key=lambda pair: pair[0])), *said]
+
+    def _put_in_place(self) -> None:
+        if self.family.on_air:
+            self._put_on_air()
+        else:
+            self._line = self._made_line()
 
     # What a world with a real line and a real disk has otherwise
 
@@ -331,10 +336,7 @@ class World:
 
         way, left_behind = await self._way(process) if self.family.on_air else (None, None)
         session = HostSession("n", self.spec, opened, radio=way)
-        self._recorders.append(session.recorder)
-        around = Surroundings(self.mortal, self.stock, NoWays(), self.family.node_type, no_clock, _no_hooks)
-        around.may_not_start = self._not_yet
-        process.runner = Runner(record, session, around)
+        process.runner = Runner(record, session, self._surroundings(session))
         self.mortal.process = process
         task: asyncio.Task[Record] = asyncio.create_task(process.runner.run())
         first: list[asyncio.Future[Any]] = [task, process.over]
@@ -358,6 +360,12 @@ class World:
             if error is not None and not isinstance(error, Killed | Staged):
                 raise error
         return task.result() if process.alive and task.exception() is None else None
+
+    def _surroundings(self, session: HostSession) -> Surroundings:
+        self._recorders.append(session.recorder)
+        around = Surroundings(self.mortal, self.stock, NoWays(), self.family.node_type, no_clock, _no_hooks)
+        around.may_not_start = self._not_yet
+        return around
 
     def _not_yet(self, record: Record) -> Reason | None:
         """The gate of a start that waits for its time; who goes back or was started is not kept."""

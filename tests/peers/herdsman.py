@@ -16,8 +16,8 @@ from tests.peers import node
 
 SCRIPT = Path(__file__).parent / "zigbee" / "host.mjs"
 
-PATIENCE = 60.0
-"""Seconds for an order, unless it says otherwise; forming a network takes about 4."""
+PATIENCE = 150.0
+"""Seconds for an order, unless it says otherwise; forming takes about 4, and a lost answer 10 each."""
 
 Said = dict[str, Any]
 

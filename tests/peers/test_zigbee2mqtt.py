@@ -9,7 +9,7 @@ from tests.peers.mosquitto import Broker
 from tests.peers.zigbee2mqtt import RequestRefused, Zigbee2Mqtt, named
 from tests.peers.zigbee_site import IEEE, NEW, NEW_VERSION, OLD_VERSION, ZigbeeSite, runs, zigbee_site
 
-pytestmark = [pytest.mark.peer, pytest.mark.slow]
+pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.timeout(300)]
 __all__ = ["zigbee_site"]
 
 

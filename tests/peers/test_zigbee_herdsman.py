@@ -7,7 +7,7 @@ import pytest
 from tests.peers.herdsman import Herdsman, HostRefused
 from tests.peers.zigbee_site import IEEE, NEW, NEW_VERSION, OLD, OLD_VERSION, ZigbeeSite, runs, zigbee_site
 
-pytestmark = [pytest.mark.peer, pytest.mark.slow]
+pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.timeout(300)]
 __all__ = ["zigbee_site"]
 
 DEFAULT, FAST = 250, 50

@@ -19,7 +19,7 @@ from tests.peers.mosquitto import Broker
 BASE = "zigbee2mqtt"
 """Its base topic, as it is by default."""
 
-PATIENCE = 60.0
+PATIENCE = 150.0
 """Seconds for what takes it seconds: forming a network about 4, starting altogether about 7."""
 
 Said = dict[str, Any]

@@ -90,7 +90,12 @@ class Application(Base):
         elif self.traffic.received(ieee, frame):
             self._note(device, ieee, packet, now)
             return
-        super().packet_received(packet)
+        try:
+            super().packet_received(packet)
+        except Exception as error:  # noqa: BLE001 - what one node sends must not end the reading of the port
+            log.info(
+                "node=%s cluster=%#06x zigpy stumbled over its frame: %r", ieee, packet.cluster_id, error
+            )
 
     async def send_packet(self, packet: t.ZigbeePacket) -> None:
         """Whatever is sent, by us or by zigpy, under a number of its own."""

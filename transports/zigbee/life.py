@@ -17,7 +17,7 @@ from zigpy.backups import NetworkBackup
 from transports.errors import TenderError
 from transports.zigbee import restarts
 from transports.zigbee.air import Air
-from transports.zigbee.application import Application, application_of
+from transports.zigbee.application import CLOSING, Application, application_of
 from transports.zigbee.errors import CoordinatorLost, NetworkTrouble
 from transports.zigbee.founding import Found, Identity, judge
 from transports.zigbee.networks import NetworkSettings
@@ -75,28 +75,52 @@ async def come_up(app: Application, name: str, settings: NetworkSettings) -> Fou
         CoordinatorLost: it is not there, or does not answer.
         NetworkTrouble: it holds another network than ours, or none where we have one.
     """
+    starting = asyncio.ensure_future(_started(app, name, settings))
+    lost = asyncio.ensure_future(app.lost.wait())
+    both: set[asyncio.Future[Any]] = {starting, lost}
     try:
-        async with asyncio.timeout(STARTING):
-            await app.connect()
-            try:
-                found = judge(name, await _held(app), _ours(app))
-                if found is Found.FORM:
-                    log.info("network=%s is formed", name)
-                    await app.form_network()
-                elif found is Found.ADOPT:
-                    log.info("network=%s is the one that its coordinator holds", name)
-                await app.initialize(auto_form=False)
-                restarts.watch(app)
-            except TimeoutError as error:
-                raise CoordinatorLost(
-                    f"the coordinator at {settings.path} stopped answering as it started"
-                ) from error
+        await asyncio.wait(both, timeout=STARTING, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            raise CoordinatorLost(f"the coordinator at {settings.path} went away, or hung, as it started")
+        return starting.result()
     except TenderError:
         raise
     except zigpy.exceptions.CannotWriteNetworkSettings as error:
         raise NetworkTrouble(f"the coordinator cannot be given this network: {error}") from error
+    except asyncio.CancelledError:
+        if not starting.cancelled():
+            raise
+        raise CoordinatorLost(f"the coordinator at {settings.path} was closed as it started") from None
     except Exception as error:  # radio libraries raise whatever they like as they start
         raise CoordinatorLost(trouble(error, settings)) from error
+    finally:
+        for each in both:
+            each.cancel()
+            each.add_done_callback(_seen)
+        await asyncio.wait(both, timeout=CLOSING)
+
+
+def _seen(future: "asyncio.Future[Any]") -> None:
+    """What became of it was said already."""
+    if not future.cancelled():
+        future.exception()
+
+
+async def _started(app: Application, name: str, settings: NetworkSettings) -> Found:
+    await app.connect()
+    try:
+        found = judge(name, await _held(app), _ours(app))
+        if found is Found.FORM:
+            log.info("network=%s is formed", name)
+            await app.form_network()
+        elif found is Found.ADOPT:
+            log.info("network=%s is the one that its coordinator holds", name)
+        await app.initialize(auto_form=False)
+    except TimeoutError as error:
+        raise CoordinatorLost(
+            f"the coordinator at {settings.path} stopped answering as it started"
+        ) from error
+    restarts.watch(app)
     return found
 
 

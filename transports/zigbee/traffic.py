@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transports.zcl import Zcl
 from transports.zigbee.attributes import (
@@ -222,6 +222,8 @@ class Traffic:
             return
         if answer is None:
             return
+        if answer.tsn is None:
+            answer = replace(answer, tsn=frame.tsn)
         self._answering[ieee] = self._answering.get(ieee, 0) + 1
         self._send(ieee, answer).add_done_callback(lambda _: self._answered(ieee))
 

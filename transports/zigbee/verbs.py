@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import zigpy.exceptions
 import zigpy.types as t
@@ -14,8 +14,12 @@ from transports.errors import NodeUnreachable, TenderError
 from transports.zigbee.application import Application
 from transports.zigbee.errors import CoordinatorLost, NetworkTrouble
 
+T = TypeVar("T")
+
 LONGEST = 254
 """Seconds for which joining can be permitted; 255 would be forever (Zigbee specification, 2.4.3.3.7)."""
+ASKED = 120.0
+"""Seconds for which an interview that is under way is waited for; one of a sleepy node takes the longest."""
 LEAVING = 35.0
 """Seconds until a node that was told to leave is forgotten; zigpy waits 7 for it, or 30 if it sleeps."""
 _BEGUN = 2.0
@@ -40,6 +44,28 @@ class Joining:
     def end(self) -> None:
         """They may not."""
         self._until = 0.0
+
+
+async def while_up(app: Application, job: Coroutine[Any, Any, T]) -> T:
+    """Do something with a coordinator that may go away meanwhile.
+
+    A library that is closed cancels what waits inside of it, or lets it wait for its time-out.
+
+    Raises:
+        CoordinatorLost: it went away.
+    """
+    doing = asyncio.ensure_future(job)
+    lost = asyncio.ensure_future(app.lost.wait())
+    both: set[asyncio.Future[Any]] = {doing, lost}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if app.lost.is_set() or doing.cancelled():
+            raise CoordinatorLost("the coordinator went away meanwhile")
+        return doing.result()
+    finally:
+        lost.cancel()
+        doing.cancel()
+        doing.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 async def permit(app: Application, seconds: float, through: ZigbeeDevice | None) -> None:
@@ -101,10 +127,22 @@ async def admit(
 async def interview(app: Application, device: ZigbeeDevice) -> None:
     """Ask a node what it is; what was known of it stays if it does not answer.
 
+    One that has just joined is being asked already, and is waited for.
+
     Raises:
         NodeUnreachable: it did not answer.
     """
-    if device.is_initialized:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + ASKED
+    has_just_joined = False
+    while (device.initializing or device.reinterviewing) and loop.time() < until:
+        has_just_joined = has_just_joined or device.initializing
+        await asyncio.sleep(0.1)
+        current = app.devices.get(device.ieee)
+        device = current if isinstance(current, ZigbeeDevice) else device
+    if has_just_joined and device.original_signature is not None:
+        done = True
+    elif device.is_initialized:
         await device.reinterview()
         done = app.devices.get(device.ieee) is not device
         app.forget_senders()

@@ -1,54 +1,32 @@
 """A Zigbee network over a real coordinator, by zigpy and the radio library for it.
 
 The network is there as long as the gateway is: its nodes are known from its database also while
-the coordinator is not.  Each time that the coordinator comes up is a *life* with an application of
-zigpy of its own; when it goes away, links of that life raise LinkLost, and it is opened anew, ever
-more patiently.
+the coordinator is not (see :mod:`.keeping`).
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import zigpy.types as t
 from zigpy.device import ZigbeeDevice
 
-from transports.errors import NodeUnreachable, TenderError
+from transports.errors import NodeUnreachable
 from transports.zcl import NodeFacts, Zcl, ZigbeeLink
-from transports.zigbee.air import Air
 from transports.zigbee.application import Application
-from transports.zigbee.backups import BackupFile, Backups, load
-from transports.zigbee.errors import CoordinatorLost
+from transports.zigbee.backups import BackupFile, load
 from transports.zigbee.facts import facts_of
-from transports.zigbee.founding import Found
-from transports.zigbee.life import Life, closed, come_up, loaded, restored
+from transports.zigbee.keeping import Keeper, Patience
 from transports.zigbee.network import NetworkState, StandIn
 from transports.zigbee.networks import NetworkSettings
 from transports.zigbee.poll_control import check_in_response
 from transports.zigbee.traffic import Traffic
-from transports.zigbee.verbs import Joining, admit, forget, interview, permit
+from transports.zigbee.verbs import Joining, admit, forget, interview, permit, while_up
 from transports.zigbee.zigpy_link import ZigpyLink
 
 log = logging.getLogger(__name__)
-
-DAY = 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long is waited for what, in seconds.
-
-    Between two tries to open the coordinator ``first``, then twice as long each time up to ``most``;
-    ``watchdog`` is how often it is asked whether it lives (None: as the radio library thinks right);
-    ``backup`` passes after a change before a backup is made.
-    """
-
-    first: float = 1.0
-    most: float = 60.0
-    watchdog: float | None = None
-    backup: float = 60.0
 
 
 class ZigpyNetwork:
@@ -56,20 +34,14 @@ class ZigpyNetwork:
 
     def __init__(self, name: str, settings: NetworkSettings, folder: Path, patience: Patience) -> None:
         self._name = name
-        self._settings = settings
-        self._folder = folder
-        self._patience = patience
-        self._backups = Backups(folder / "backups")
         self._traffic = Traffic(self._answer, self._checked_in)
-        self._heard: dict[str, float] = {}
         self._facts: dict[str, NodeFacts] = {}
-        self._state = NetworkState(up=False)
         self._joining = Joining()
         self._listeners: list[Callable[[], None]] = []
-        self._app: Application | None = None
-        self._life: Life | None = None
-        self._keeper: asyncio.Task[None] | None = None
-        self._backup_due = asyncio.Event()
+        self._keeper = Keeper(
+            name, settings, folder, patience,
+            traffic=self._traffic, tell=self._tell, closing=self._remember,
+        )  # fmt: skip
 
     @classmethod
     async def opened(
@@ -82,8 +54,8 @@ class ZigpyNetwork:
             NetworkTrouble: its database cannot be read.
         """
         network = cls(name, settings, folder, patience or Patience())
-        network._app = await network._loaded()
-        network._begin()
+        await network._keeper.load()
+        network._keeper.begin()
         return network
 
     @property
@@ -94,7 +66,7 @@ class ZigpyNetwork:
     @property
     def state(self) -> NetworkState:
         """How it is now."""
-        return replace(self._state, joining_for=self._joining.left if self._state.up else 0.0)
+        return replace(self._keeper.state, joining_for=self._joining.left if self._keeper.state.up else 0.0)
 
     # Nodes
 
@@ -109,12 +81,17 @@ class ZigpyNetwork:
                 f"{ieee} is no node of the network {self._name!r}",
                 remedy="Let it join: `tender zigbee permit`, then reset the node.",
             )
-        return ZigpyLink(ieee, self._life.air if self._life else None, self._traffic, self._facts_now)
+        return ZigpyLink(
+            ieee, self._keeper.life.air if self._keeper.life else None, self._traffic, self._facts_now
+        )
 
     def nodes(self) -> Mapping[str, NodeFacts]:
         """Everybody who joined, the coordinator left out."""
-        if self._app is not None:
-            found = (facts_of(each, self._heard.get(str(each.ieee))) for each in self._devices(self._app))
+        if self._keeper.app is not None:
+            found = (
+                facts_of(each, self._keeper.heard.get(str(each.ieee)))
+                for each in self._devices(self._keeper.app)
+            )
             self._facts = {each.ieee: each for each in found}
         return self._facts
 
@@ -148,8 +125,9 @@ class ZigpyNetwork:
         Raises:
             CoordinatorLost, NetworkTrouble, NodeUnreachable: it was not done.
         """
-        app = self._up()
-        await permit(app, seconds, None if through is None else self._known(through))
+        app = self._keeper.up()
+        router = None if through is None else self._known(through)
+        await while_up(app, permit(app, seconds, router))
         self._joining.begin(seconds)
         self._tell()
 
@@ -159,8 +137,8 @@ class ZigpyNetwork:
         Raises:
             CoordinatorLost, NetworkTrouble: it was not done.
         """
-        life = self._life
-        app = self._up()
+        life = self._keeper.life
+        app = self._keeper.up()
         await admit(app, ieee, install_code, seconds, life.air.run if life else asyncio.ensure_future)
         self._joining.begin(seconds)
         self._tell()
@@ -171,8 +149,9 @@ class ZigpyNetwork:
         Raises:
             CoordinatorLost, NodeUnreachable: it was not done.
         """
-        await interview(self._up(), self._known(ieee))
-        self._changed()
+        app = self._keeper.up()
+        await while_up(app, interview(app, self._known(ieee)))
+        self._keeper.changed()
         return self._facts_now(ieee)
 
     async def remove(self, ieee: str) -> None:
@@ -181,15 +160,16 @@ class ZigpyNetwork:
         Raises:
             CoordinatorLost, NodeUnreachable: it was not done.
         """
-        await forget(self._up(), self._known(ieee))
-        self._heard.pop(ieee, None)
-        self._changed()
+        app = self._keeper.up()
+        await while_up(app, forget(app, self._known(ieee)))
+        self._keeper.heard.pop(ieee, None)
+        self._keeper.changed()
 
     # Backups
 
     async def backups(self) -> tuple[BackupFile, ...]:
         """The backups that can be restored, the newest first."""
-        return await asyncio.to_thread(self._backups.list)
+        return await asyncio.to_thread(self._keeper.backups.list)
 
     async def backup(self) -> Path:
         """Make one now.
@@ -197,12 +177,7 @@ class ZigpyNetwork:
         Raises:
             CoordinatorLost: the coordinator has to be asked, and is not there.
         """
-        app = self._up()
-        try:
-            made = await app.backups.create_backup(load_devices=True)
-        except Exception as error:
-            raise CoordinatorLost(f"the coordinator could not be read: {error!r}") from error
-        return await asyncio.to_thread(self._backups.write, made.as_open_coordinator_json())
+        return await self._keeper.backup()
 
     async def restore(self, path: Path) -> None:
         """Put a backup onto the coordinator, over whatever it holds, and go on with it.
@@ -211,131 +186,16 @@ class ZigpyNetwork:
             CoordinatorLost: the coordinator is not there.
             NetworkTrouble: the backup cannot be read, or the coordinator does not take it.
         """
-        content = await asyncio.to_thread(load, path)
-        await self._end()
-        try:
-            await restored(self._settings, self._folder, content)
-        finally:
-            self._begin()
+        await self._keeper.restore(await asyncio.to_thread(load, path))
 
     async def aclose(self) -> None:
         """Let go of the coordinator; never raises."""
-        await self._end()
-
-    # Lives
-
-    def _begin(self) -> None:
-        if self._keeper is None:
-            self._keeper = asyncio.get_running_loop().create_task(self._keep())
-
-    async def _end(self) -> None:
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            keeper.cancel()
-            await asyncio.wait({keeper})
-        await self._let_go()
-
-    async def _keep(self) -> None:
-        pause = self._patience.first
-        while True:
-            try:
-                life = await self._come_up()
-            except TenderError as error:
-                if error.message != self._state.trouble:
-                    log.info("network=%s is not up: %s (%s)", self._name, error.message, error.code)
-                self._is(replace(self._state, up=False, trouble=error.message, remedy=error.what_to_do))
-            else:
-                pause = self._patience.first
-                await self._live(life)
-                log.info("network=%s lost its coordinator: %r", self._name, life.app.why_lost)
-                self._is(
-                    replace(
-                        self._state,
-                        up=False,
-                        trouble="the coordinator went away",
-                        remedy=CoordinatorLost.remedy,
-                    )
-                )
-            await self._let_go()
-            await asyncio.sleep(pause)
-            pause = min(self._patience.most, pause * 2)
-
-    async def _come_up(self) -> Life:
-        app = self._app or await self._loaded()
-        self._app = app
-        found = await come_up(app, self._name, self._settings)
-        life = self._life = Life(app, Air(app), found)
-        network, node = app.state.network_info, app.state.node_info
-        self._is(
-            NetworkState(
-                up=True,
-                channel=int(network.channel),
-                pan_id=int(network.pan_id),
-                extended_pan_id=str(network.extended_pan_id).lower(),
-                coordinator=str(node.ieee),
-                firmware=" ".join(
-                    str(each) for each in (node.manufacturer, node.model, node.version) if each
-                ),
-            )
-        )
-        return life
-
-    async def _live(self, life: Life) -> None:
-        """Until the coordinator is lost."""
-        backups = asyncio.get_running_loop().create_task(self._keep_backups(life))
-        try:
-            await life.app.lost.wait()
-        finally:
-            backups.cancel()
-            await asyncio.wait({backups})
-
-    async def _keep_backups(self, life: Life) -> None:
-        """One at once where there is none, then one a day, and one some time after something has changed."""
-        if life.found is not Found.RESUME or not await asyncio.to_thread(self._backups.list):
-            await self._back_up()
-        self._backup_due.clear()
-        while True:
-            try:
-                async with asyncio.timeout(DAY):
-                    await self._backup_due.wait()
-            except TimeoutError:
-                pass
-            await asyncio.sleep(self._patience.backup)
-            self._backup_due.clear()
-            await self._back_up()
-
-    async def _back_up(self) -> None:
-        try:
-            path = await self.backup()
-        except (TenderError, OSError) as error:
-            log.warning("network=%s no backup was made: %s", self._name, error)
-        else:
-            log.info("network=%s backup=%s", self._name, path.name)
-            self._tell()
-
-    async def _let_go(self) -> None:
-        life, self._life = self._life, None
-        if life is not None:
-            life.air.end()
-            self._traffic.lost()
-        app = self._app
-        if app is not None:
-            self.nodes()  # what is known stays known
-            self._app = None
-            await closed(app)
-        self._joining.end()
-
-    async def _loaded(self) -> Application:
-        app = await loaded(self._settings, self._folder)
-        app.opened_for(self._traffic, self._heard, self._changed)
-        if self._patience.watchdog is not None:
-            app._watchdog_period = self._patience.watchdog  # type: ignore[assignment]  # noqa: SLF001
-        return app
+        await self._keeper.end()
 
     # Small things
 
     def _answer(self, ieee: str, frame: Zcl) -> "asyncio.Task[None]":
-        life = self._life
+        life = self._keeper.life
         if life is None:
             return asyncio.ensure_future(asyncio.sleep(0))
         return life.air.send_later(ieee, frame)
@@ -349,7 +209,7 @@ class ZigpyNetwork:
 
     def _devices(self, app: Application) -> list[ZigbeeDevice]:
         coordinator = app.state.node_info.ieee
-        held = self._state.coordinator
+        held = self._keeper.state.coordinator
         return [
             each
             for each in app.devices.values()
@@ -360,9 +220,9 @@ class ZigpyNetwork:
         ]
 
     def _device(self, ieee: str) -> "ZigbeeDevice | NodeFacts | None":
-        if self._app is None:
+        if self._keeper.app is None:
             return self._facts.get(ieee)
-        device = self._app.devices.get(t.EUI64.convert(ieee))
+        device = self._keeper.app.devices.get(t.EUI64.convert(ieee))
         return device if isinstance(device, ZigbeeDevice) and device.nwk else None
 
     def _known(self, ieee: str) -> ZigbeeDevice:
@@ -374,23 +234,13 @@ class ZigpyNetwork:
     def _facts_now(self, ieee: str) -> NodeFacts:
         device = self._device(ieee)
         if isinstance(device, ZigbeeDevice):
-            self._facts[ieee] = facts_of(device, self._heard.get(ieee))
+            self._facts[ieee] = facts_of(device, self._keeper.heard.get(ieee))
         return self._facts[ieee]
 
-    def _up(self) -> Application:
-        if self._life is None or self._life.app.lost.is_set():
-            why = self._state.trouble or "it is being opened"
-            raise CoordinatorLost(f"the network {self._name!r} is not up: {why}")
-        return self._life.app
-
-    def _is(self, state: NetworkState) -> None:
-        if state != self._state:
-            self._state = state
-            self._tell()
-
-    def _changed(self) -> None:
-        self._backup_due.set()
-        self._tell()
+    def _remember(self, app: Application) -> None:
+        """What is known of nodes stays known while the coordinator is away."""
+        self.nodes()
+        self._joining.end()
 
     def _tell(self) -> None:
         for listener in tuple(self._listeners):

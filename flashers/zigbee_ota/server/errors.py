@@ -60,6 +60,8 @@ class NodeGaveUp(TransferRefused):
     code = "zigbee-node-gave-up"
     remedy = "Tender tries again; a node with a low battery, or in use, often refuses until that is over."
     retryable = True
+    at_once = False
+    """It had asked for nothing but the header."""
 
 
 class NeedsMoreImages(TransferRefused):

@@ -65,18 +65,17 @@ class Giver:
         if ask.offset in self._flying:
             self._counts.duplicates += 1
             return
-        start, end = self._page_at
-        if start <= ask.offset < end and not self._paging:
-            self._counts.gaps += 1
-            self._gaps += 1
-            self.gaps.missing()
-        elif self._last is not None and self._last[0] == ask.offset:
+        if self._last is not None and self._last[0] == ask.offset:
             since = self._loop.time() - self._last[1]
             if since < _TOO_SOON:
                 self._counts.duplicates += 1
                 return
             self._counts.repeated += 1
             self.acknowledging.repeated(since)
+        elif self._is_gap(ask.offset):
+            self._counts.gaps += 1
+            self._gaps += 1
+            self.gaps.missing()
         else:
             self.acknowledging.answered()
         if len(self._flying) >= _SINGLE and not self._paging:
@@ -85,6 +84,10 @@ class Giver:
             return
         self._give_single(frame, ask, offer)
 
+    def _is_gap(self, offset: int) -> bool:
+        """Whether this was in the page that was given last."""
+        return self._page_at[0] <= offset < self._page_at[1] and not self._paging
+
     def _give_single(self, frame: Zcl, ask: ImageBlockRequest, offer: Offer) -> None:
         self._flying.add(ask.offset)
         self._run(self._single(frame, ask, offer))
@@ -92,7 +95,8 @@ class Giver:
     async def _single(self, frame: Zcl, ask: ImageBlockRequest, offer: Offer) -> None:
         most = min(ask.size, offer.size - ask.offset)
         try:
-            sure = self.acknowledging.wanted
+            # What a page lacks was lost on a route that loses, and is asked for one by one.
+            sure = self.acknowledging.wanted or self._is_gap(ask.offset)
             if await self._send(frame, offer, ask.file.version, ask.offset, most, sure=sure):
                 self._last = (ask.offset, self._loop.time())
         finally:
@@ -138,7 +142,7 @@ class Giver:
             size = min(ask.size, self.size.limit)
             if offset not in self._flying:
                 self._flying.add(offset)
-                self._run(self._of_page(frame, ask, offer, offset, min(size, end - offset)))
+                self._run(self._of_page(frame, ask, offer, offset, min(size, end - offset), end))
             offset += size
             wait = max(spacing, self.window.latency + self.window.pause if self.window.pause else 0.0)
             if wait:
@@ -147,11 +151,14 @@ class Giver:
             self._landed.clear()
             await self._landed.wait()
 
-    async def _of_page(self, frame: Zcl, ask: ImagePageRequest, offer: Offer, offset: int, most: int) -> None:
+    async def _of_page(
+        self, frame: Zcl, ask: ImagePageRequest, offer: Offer, offset: int, most: int, until: int
+    ) -> None:
         end, at = offset + most, offset
         try:
             while at < end:  # more than once only where the route turns out to carry less
-                sure = self.window.slowest and self.gaps.share > _MANY_GAPS
+                # The last one tells the node that the page is over; without it, it waits for more.
+                sure = offset + most >= until or (self.window.slowest and self.gaps.share > _MANY_GAPS)
                 sent = await self._send(frame, offer, ask.file.version, at, end - at, sure=sure)
                 if not sent:
                     return

@@ -253,7 +253,10 @@ class Server:
         """What the silence means by now, and whether the node is told once more."""
         state, params, now = self._state, self._params, self._loop.time()
         quiet = now - state.asked_at
-        trouble = verdicts.silent(quiet, state, self.offer, params, sleepy=self._sleepy)
+        heard_at = self._link.facts.last_heard or 0.0
+        since_offer = max(heard_at, state.told_at) - state.asked_at
+        there = since_offer > params.reply_timeout
+        trouble = verdicts.silent(quiet, state, self.offer, params, sleepy=self._sleepy, there=there)
         if trouble is not None:
             self._fail(trouble)
             return
@@ -261,7 +264,6 @@ class Server:
         self._waiting(verdicts.waits(state, sleepy=self._sleepy), left)
         if state.taking and state.whole:
             return
-        heard_at = self._link.facts.last_heard or 0.0
         if self._sleepy and heard_at > state.notified_at + params.reply_timeout:
             await self._notify()  # it was heard with something else, so it listens for a moment
         elif now - max(state.notified_at, state.asked_at) > params.reply_timeout * 2 ** min(state.notices, 3):
@@ -291,6 +293,8 @@ class Server:
                 self._session.note(f"not told yet: {error.message}")
         else:
             state.delivered = True
+            if not self._sleepy:
+                state.told_at = self._loop.time()
 
     def _fail(self, error: FlashError) -> None:
         if not self._ended.done():

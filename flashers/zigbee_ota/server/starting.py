@@ -28,6 +28,10 @@ from transports.zcl import Zcl, ZigbeeLink
 
 _TOLD = 4
 """Times that a node is told without having asked, before its own question is waited for."""
+_RESTARTS = 0.8
+"""Seconds after which what is heard of a node that was told to start is no answer to that, but its return."""
+_GLANCE = 0.25
+"""Seconds between two looks at when it was last heard: an announcement is no frame that comes here."""
 _ASKS_BY_ITSELF = 3600.0 + 120.0
 """A node that was told to wait asks again every 60 minutes (ZCL revision 8, 11.13.9.9), roughly."""
 
@@ -106,8 +110,12 @@ class Starter:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._params.boot_deadline
         while loop.time() < until:
-            await self._listen(self._params.reply_timeout / 2)
+            looked = loop.time() + self._params.reply_timeout / 2
+            await self._listen_until_heard(looked)
             said = await probing.ask(self._link, self._params, tries=1)
+            if said is not None and said.has_image and (rest := looked - loop.time()) > 0:
+                await self._listen(rest)  # it was heard before it restarted
+                said = await probing.ask(self._link, self._params, tries=1)
             if said is None:
                 return Started.GONE
             if said.current in runs and not said.has_image:
@@ -116,6 +124,16 @@ class Starter:
                 # Without the image that it had it was started, whatever runs now.
                 return Started.GONE if said.status is not None and not said.has_image else None
         return Started.GONE
+
+    async def _listen_until_heard(self, until: float) -> None:
+        """Answer what it asks, until then or until a node that was away for a moment is back."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while (left := until - loop.time()) > 0:
+            await self._listen(min(_GLANCE, left))
+            heard = self._link.facts.last_heard
+            if not self._sleepy and heard is not None and heard > began + _RESTARTS:
+                return
 
     async def _listen(self, seconds: float) -> bool:
         """Answer what it asks, for so long or until it was told to start; whether it was."""

@@ -17,6 +17,8 @@ class State:
     """How often it was told since it asked last."""
     delivered: bool = False
     """It was told at least once, as far as the network knows."""
+    told_at: float = 0.0
+    """When a word of ours reached it last that it acknowledged."""
     offers: int = 0
     """Offers since it came further than ever."""
     done: int = 0

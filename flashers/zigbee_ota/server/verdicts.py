@@ -34,8 +34,9 @@ def ended(status: int, state: State, offer: Offer) -> FlashError:
         case Status.INVALID_IMAGE:
             return declined("the node looked into the image's header and calls it invalid", state, offer)
         case Status.ABORT:
-            text = "the node gave the image up by itself (ABORT)"
-            return NodeGaveUp(text) if state.done or not offer.disguised else DowngradeRefused(text)
+            gave_up = NodeGaveUp("the node gave the image up by itself (ABORT)")
+            gave_up.at_once = state.done <= _FIRST_BYTES
+            return gave_up
         case _:
             return NodeRefused(f"the node ends the transfer with status 0x{status:02x}")
 
@@ -77,8 +78,14 @@ def waits(state: State, *, sleepy: bool) -> str:
     return "the node asks for nothing" if state.taking else "the node was told, and does not ask yet"
 
 
-def silent(quiet: float, state: State, offer: Offer, params: OtaParams, *, sleepy: bool) -> FlashError | None:
-    """What so many seconds without a question mean; None: nothing yet."""
+def silent(
+    quiet: float, state: State, offer: Offer, params: OtaParams, *, sleepy: bool, there: bool
+) -> FlashError | None:
+    """What so many seconds without a question mean; None: nothing yet.
+
+    ``there``: it gave a sign of life some time after its last question.  One that gave none has no
+    power, or is out of reach, which says nothing of what it takes.
+    """
     offered = bool(state.offers) and not state.taking
     if offered and state.offers >= OFFERS and quiet > params.reply_timeout:
         return not_taken(state, offer)
@@ -86,8 +93,10 @@ def silent(quiet: float, state: State, offer: Offer, params: OtaParams, *, sleep
         return None
     if state.taking and state.whole:
         return CheckSilent(f"the node has everything, and said nothing for {quiet:.0f} s")
-    if offered:
+    if offered and there:
         return not_taken(state, offer)
+    if offered and not sleepy:
+        return NodeSilent("the node was offered the image, and was not there any more")
     if sleepy:
         return NodeAsleep(f"the node did not wake for {quiet:.0f} s")
     if state.taking:

@@ -36,7 +36,7 @@ def rollout_view(
         stopped=concluded.stop if rollout is not None else None,
         release_mark=turns.marks.get(f"{request.product}:{request.version}"),
         finishing=tuple(sorted({record.node for record in records if record.id in begun})),
-        waiting=len(waiting),
+        waiting=sum(not record.staged for record in waiting),
         gates=dict(Counter(reason.code for each in gates for reason in each)),
     )
 

@@ -250,6 +250,9 @@ class ZigbeeDesk:
         heard = None if facts.last_heard is None else asyncio.get_running_loop().time() - facts.last_heard
         if heard is None:
             heard = self._site.zigbee.hearing.ago(f"zigbee:{network}#{facts.ieee}")
+        if heard is None and facts.last_seen_unix is not None:
+            now = self._site.clock()
+            heard = max(0.0, now.unix_ms / 1000 - facts.last_seen_unix) if now.synchronised else None
         types = self._types.of(facts) if node is None else ()
         link = f"zigbee:{network}#{facts.ieee}"
         name = f"{(facts.model or 'node').replace(' ', '-').lower()}-{facts.ieee.replace(':', '')[-4:]}"

@@ -223,7 +223,11 @@ class Way:
     def missed(self) -> str:
         """As in the contract."""
         self._reach.hearing.missed(self.place)
-        return f"does not answer, and {self._reach.hearing.words(self.place)}"
+        return f"does not answer, and {self.words()}"
+
+    def words(self) -> str:
+        """As in the contract."""
+        return self._reach.hearing.words(self.place)
 
     def overdue(self) -> bool:
         """As in the contract."""

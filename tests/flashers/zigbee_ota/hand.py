@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from flashers.api import Component, Firmware, FirmwareImage, Transfer
 from flashers.api.data import Digest, Segment
-from flashers.conformance.session import BenchSession
+from flashers.conformance.session import BenchSession, LosableZigbee
 from flashers.zigbee_ota.codec import (
     Command,
     File,
@@ -31,7 +31,7 @@ from flashers.zigbee_ota.flasher import ZigbeeFlasher
 from flashers.zigbee_ota.params import OtaParams
 from transports.virtual.clock import run_virtual
 from transports.virtual.memory_zigbee import MemoryMesh, MemoryNetwork
-from transports.zcl import EndpointDescription, NodeDescription, Zcl, ZigbeeRadio
+from transports.zcl import EndpointDescription, NodeDescription, Zcl, ZigbeeLink, ZigbeeRadio
 
 T = TypeVar("T")
 
@@ -74,6 +74,8 @@ class Hand:
         self.basic: dict[int, str] = {}
         self.told: list[Zcl] = []
         self.answers_reads = True
+        self.deaf_to: set[int] = set()
+        """Clusters whose attributes it does not tell, as if the answer were lost."""
         self.radio: ZigbeeRadio | None = None
         self._news = asyncio.Event()
         self._number = 0
@@ -86,7 +88,7 @@ class Hand:
     def received(self, frame: Zcl) -> None:
         """As in the contract."""
         if frame.general and frame.command == General.READ:
-            if self.answers_reads:
+            if self.answers_reads and frame.cluster not in self.deaf_to:
                 self._read(frame)
             return
         self.told.append(frame)
@@ -169,6 +171,19 @@ class Hand:
         return taken
 
 
+class Overheard(LosableZigbee):
+    """The way to the hand, on which it is written down what was sent and whether that was acknowledged."""
+
+    def __init__(self, link: ZigbeeLink, sent: list[tuple[Zcl, bool]]) -> None:
+        super().__init__(link)
+        self._sent = sent
+
+    async def send(self, frame: Zcl, *, acknowledged: bool) -> float:
+        """As in the contract."""
+        self._sent.append((frame, acknowledged))
+        return await super().send(frame, acknowledged=acknowledged)
+
+
 class World:
     """A hand on a network, and a flasher that serves it."""
 
@@ -187,7 +202,10 @@ class World:
         self.node = self.mesh.add(self.hand, largest=largest)
         self.words = words if words is not None else {}
         self.params = OtaParams.model_validate(params)
-        self.session = BenchSession(zigbee=lambda: self.network.node(IEEE), words=self.words)
+        self.sent: list[tuple[Zcl, bool]] = []
+        self.session = BenchSession(
+            zigbee=lambda: Overheard(self.network.node(IEEE), self.sent), words=self.words
+        )
         self.flasher = ZigbeeFlasher(self.session, self.params)
 
     def transfer(self, what: FirmwareImage) -> "asyncio.Task[object]":

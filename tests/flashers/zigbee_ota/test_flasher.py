@@ -16,7 +16,14 @@ from flashers.api import (
     Probe,
     Role,
 )
-from flashers.zigbee_ota.server.errors import ImageInvalid, NodeAsleep, NoRoom, NotifyIgnored
+from flashers.sim import SimApp
+from flashers.zigbee_ota.server.errors import (
+    ImageInvalid,
+    NeedsMoreImages,
+    NodeAsleep,
+    NoRoom,
+    NotifyIgnored,
+)
 from tests.flashers.zigbee_ota.site import Site, image, play
 from tests.flashers.zigbee_ota.world import NEW, OLD
 from transports.errors import TenderError
@@ -70,6 +77,10 @@ async def _forth(site: Site) -> None:
         {"drops_reports": "true"},
         {"starts_alone": "false"},
         {"reports_version": "advertised"},
+        {"only_if_asked": "true"},
+        {"aborts": "true"},
+        {"hides_type": "true"},
+        {"single_minded": "true"},
     ],
     ids=lambda options: "-".join(f"{name}={value}" for name, value in options.items()) or "plain",
 )
@@ -332,6 +343,47 @@ def test_a_node_without_room_says_so() -> None:
         assert site.runs(BACK)
 
     play(story, room="1000")
+
+
+def test_a_node_that_wants_more_files_says_so() -> None:
+    async def story(site: Site) -> None:
+        with pytest.raises(NeedsMoreImages):
+            await site.transfer(FORTH)
+        assert site.runs(BACK)
+
+    play(story, wants_more="true")
+
+
+def test_a_node_that_has_another_image_half_is_brought_to_this_one() -> None:
+    """What it has of the other one is of no use to anybody: it is told that there is none, and asks anew."""
+    other, newest = image(NEW, 3800), image(SimApp("3.0.0"))
+
+    async def story(site: Site) -> None:
+        served = asyncio.ensure_future(site.transfer(other))
+        await _reached(site, 2000)
+        served.cancel()
+        await asyncio.gather(served, return_exceptions=True)
+        await site.lease()
+        seen = await site.bring(newest)
+        assert seen.proves(Of.BOOT, (EvidenceKind.VERSION,))
+        assert site.runs(newest)
+
+    play(story)
+    play(story, asks="pages")
+    # It only asks what there is once it has given up the other one by itself, which takes it an hour.
+    play(story, {"stall_timeout": 400}, single_minded="true")
+
+
+def test_a_node_that_waits_with_another_image_is_brought_to_this_one() -> None:
+    newest = image(SimApp("3.0.0"))
+
+    async def story(site: Site) -> None:
+        await site.transfer(FORTH)
+        await site.lease()
+        await site.bring(newest)
+        assert site.runs(newest)
+
+    play(story)
 
 
 def test_what_speaks_against_an_image_is_said_before_the_node_is_told() -> None:

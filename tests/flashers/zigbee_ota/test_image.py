@@ -198,11 +198,11 @@ def test_the_magic_within_the_firmware_is_no_second_header() -> None:
 
 
 def test_a_file_of_very_many_elements_costs_no_time() -> None:
-    data = made(HEADER, element(4, b"") * 100_000 + element(0, b"x"))
+    data = made(HEADER, element(4, b"") * 150_000 + element(0, b"x"))
     began = time.process_time()
     image = parsed(data)
-    assert time.process_time() - began < 3.0
-    assert str(image.facts["elements"]).endswith("and 99985 more")
+    assert time.process_time() - began < 10.0
+    assert str(image.facts["elements"]).endswith("and 149985 more")
 
 
 @given(st.binary(max_size=300), st.integers(0, 80))

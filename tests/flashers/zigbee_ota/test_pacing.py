@@ -100,6 +100,29 @@ def test_a_window_is_shared_evenly_by_two_on_one_channel() -> None:
     assert 0.5 < done[0] / done[1] < 2
 
 
+def test_a_window_gives_way_to_relays_that_lose_and_comes_back_when_they_do_not() -> None:
+    window = Window()
+    for _ in range(400):
+        window.confirmed(0.01, window.limit)
+    assert window.limit == 16
+    story = []
+    for _ in range(8):
+        window.page_over(3)
+        story.append((window.limit, window.pause))
+    limits, pauses = [limit for limit, _ in story], [pause for _, pause in story]
+    assert limits == sorted(limits, reverse=True)
+    assert limits[-1] == 1
+    assert pauses == sorted(pauses)
+    assert 0 < pauses[-1] <= Window.LONGEST_PAUSE
+    assert window.slowest
+    for _ in range(30):
+        window.page_over(0)
+        for _ in range(40):
+            window.confirmed(0.01, window.limit)
+    assert window.pause == 0
+    assert window.limit == 16
+
+
 def test_blocks_are_acknowledged_while_more_is_lost_than_that_costs() -> None:
     policy = Acknowledging()
     assert not policy.wanted
@@ -226,6 +249,28 @@ def test_a_node_gets_no_larger_blocks_than_it_asks_for_nor_than_the_profile_allo
 
     assert play(story, block_max=48) == [1, 17, 48, 48]
     assert play(story) == [1, 17, 48, 64]
+
+
+def _offsets(world: World) -> list[tuple[int, bool]]:
+    """Where each block that was sent begins, and whether it was acknowledged."""
+    return [(ImageBlockResponse.decode(frame.payload).offset, sure) for frame, sure in world.sent]
+
+
+def test_only_the_last_block_of_a_page_is_acknowledged_and_what_it_lacked() -> None:
+    """The node waits for a page's end, and for what it then asks for; all else it can ask for at once."""
+
+    async def story(world: World) -> None:
+        task = await _begun(world)
+        world.sent.clear()
+        await _page(world, 0, 500)
+        assert _offsets(world) == [(offset, offset == 450) for offset in range(0, 500, 50)]
+        world.sent.clear()
+        await world.hand.gets(200)
+        await world.hand.gets(500)
+        assert _offsets(world) == [(200, True), (500, False)]
+        await _over(task)
+
+    play(story)
 
 
 def test_a_node_whose_pages_have_many_gaps_is_told_to_ask_for_blocks() -> None:

@@ -14,6 +14,7 @@ from flashers.api import (
     Of,
     Preflight,
     Probe,
+    Role,
     Seen,
     Stalled,
     Transfer,
@@ -30,7 +31,7 @@ from flashers.zigbee_ota.codec import (
     Status,
     UpgradeEndResponse,
 )
-from flashers.zigbee_ota.codec.words import FOREVER, General, OtaAttribute, UpgradeStatus
+from flashers.zigbee_ota.codec.words import BASIC, FOREVER, General, OtaAttribute, UpgradeStatus
 from flashers.zigbee_ota.server.errors import (
     ActivationIgnored,
     CheckSilent,
@@ -160,6 +161,23 @@ def test_a_cancelled_transfer_aborts_a_node_only_if_people_asked_for_the_end(ask
     assert play(story) == ([Status.ABORT] if asked_for else [])
 
 
+def test_a_cancel_does_not_wait_for_a_node_that_is_gone() -> None:
+    async def story(world: World) -> float:
+        task = world.transfer(NEW)
+        await world.hand.hears(Command.IMAGE_NOTIFY)
+        await world.hand.gets(0)
+        world.node.set_reach(reach=False)
+        world.session.cancelled = True
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return loop.time() - began
+
+    assert play(story) < 5
+
+
 def test_an_image_that_the_node_has_already_is_not_sent_again() -> None:
     async def story(world: World) -> None:
         world.hand.ota[OtaAttribute.DOWNLOADED_FILE_VERSION] = 2
@@ -236,6 +254,17 @@ def test_what_the_profile_names_has_to_agree() -> None:
     assert "'v9'" in str(seen.facts["not-proved"])
 
 
+def test_an_answer_that_was_lost_is_not_taken_for_nothing_to_say() -> None:
+    """Else an update that went well would end as one that cannot be proved."""
+
+    async def story(world: World) -> Role:
+        world.hand.deaf_to = {BASIC}
+        return (await world.flasher.probe(Probe())).role
+
+    assert play(story, build_id="v{3}", proof=["file-version", "build-id"]) is Role.SILENT
+    assert play(story) is Role.APP
+
+
 def test_a_node_that_calls_itself_higher_than_it_said_is_offered_more_still_and_not_for_ever() -> None:
     async def story(world: World) -> None:
         task = world.transfer(NEW)
@@ -281,15 +310,27 @@ def test_each_end_has_an_error_of_its_own(status: Status, asked: int, error: typ
     play(story)
 
 
-@pytest.mark.parametrize("status", [Status.INVALID_IMAGE, Status.ABORT])
-def test_a_node_that_will_not_go_back_says_so_by_its_header(status: Status) -> None:
+def test_a_node_that_will_not_go_back_says_so_by_its_header() -> None:
     async def story(world: World) -> None:
         task = world.transfer(NEW)
         await world.hand.hears(Command.IMAGE_NOTIFY)
         await world.hand.gets(0, version=10)
-        world.hand.end(status, version=10)
+        world.hand.end(Status.INVALID_IMAGE, version=10)
         with pytest.raises(DowngradeRefused):
             await task
+
+    play(story, runs=9)
+
+
+def test_a_node_that_gives_an_older_image_up_at_once_does_so_for_its_age_if_it_does_it_again() -> None:
+    async def story(world: World) -> None:
+        for asked, error in (900, NodeGaveUp), (50, NodeGaveUp), (50, DowngradeRefused):
+            task = world.transfer(NEW)
+            await world.hand.hears(Command.IMAGE_NOTIFY)
+            await world.hand.takes(NEW.payload[:asked], version=10)
+            world.hand.end(Status.ABORT, version=10)
+            with pytest.raises(error):
+                await task
 
     play(story, runs=9)
 
@@ -318,6 +359,21 @@ def test_a_node_that_asks_what_there_is_and_never_for_its_bytes_declines_it() ->
         return asyncio.get_running_loop().time()
 
     assert play(story) < 120
+
+
+def test_a_node_that_vanishes_after_its_offer_has_declined_nothing() -> None:
+    async def story(world: World) -> None:
+        task = world.transfer(NEW)
+        await world.hand.hears(Command.IMAGE_NOTIFY)
+        world.hand.query()
+        await world.hand.hears(Command.QUERY_NEXT_IMAGE_RESPONSE)
+        world.node.set_reach(reach=False)
+        with pytest.raises(NodeSilent) as caught:
+            await task
+        assert caught.value.retryable
+
+    play(story)
+    play(story, runs=9)
 
 
 def test_hardware_that_the_image_is_not_for_is_named() -> None:

@@ -229,6 +229,20 @@ def test_a_block_that_is_not_answered_is_asked_for_again_and_a_node_gives_up_at_
     told(story, retries="5")
 
 
+def test_a_query_that_is_not_answered_is_sent_three_times_and_by_an_impatient_node_once() -> None:
+    async def story(node: VirtualZigbeeNode, network: MemoryNetwork) -> None:
+        server = Server(network, file(), interfere=lambda request: False)
+        await server.notify()
+        await asyncio.sleep(60)
+        assert len(server.asked(QueryNextImageRequest)) == (1 if node.options.impatient else 3)
+        server.interfere = lambda request: True
+        await server.notify()
+        await until(lambda: node.client.status == UpgradeStatus.WAITING)
+
+    told(story)
+    told(story, impatient="")
+
+
 def test_a_node_that_gave_up_comes_back_by_itself() -> None:
     async def story(node: VirtualZigbeeNode, network: MemoryNetwork) -> None:
         server = Server(network, file())
@@ -357,7 +371,7 @@ def test_a_node_asks_by_itself_once_a_day() -> None:
     st.sampled_from([0.0, 0.1, 0.25]),
     st.none() | st.tuples(st.integers(1, 40), st.booleans()),
 )
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_whatever_a_node_is_like_and_whatever_is_lost_it_ends_on_the_target(
     options: dict[str, str], seed: int, loss: float, cut: tuple[int, bool] | None
 ) -> None:

@@ -150,6 +150,8 @@ class Bench:
         self.settings: dict[str, Any] = {}
         self.opener: Callable[[LinkSpec], Awaitable[ByteLink]] = open_link
         self.programs: Programs | None = None
+        self._at_work = 0
+        self._unregister: Callable[[], None] = lambda: None
         self._identities: dict[tuple[str, str, Behaviour], Digest] = {}
         self.swap_plugin: dict[str, Callable[[FlasherPlugin], FlasherPlugin]] = {}
         profiles = folder / "profiles"
@@ -245,8 +247,10 @@ class Bench:
     @asynccontextmanager
     async def gateway(self, *, killed: bool = False, first_look_s: float = 5.0) -> AsyncIterator["Running"]:
         """A service at work; stopped in order at the end, or (``killed``) just gone."""
-        MEDIUM_OF_SCHEME.pop("memory", None)  # of a test that got stuck
-        unregister = register("memory", Medium.UART, self.lines.open)
+        first, self._at_work = not self._at_work, self._at_work + 1
+        if first:
+            MEDIUM_OF_SCHEME.pop("memory", None)  # of a test that got stuck
+            self._unregister = register("memory", Medium.UART, self.lines.open)
         try:
             async with AsyncExitStack() as stack:
                 types = self.types()
@@ -264,7 +268,9 @@ class Bench:
                 finally:
                     await running.end()
         finally:
-            unregister()
+            self._at_work -= 1
+            if first:
+                self._unregister()
 
 
 class Running:

@@ -187,7 +187,13 @@ async def test_one_that_does_not_come_back_is_wounded_in_time_and_recovered_when
         await ready(bench, running, Piece(DOOR))
         await running.deploy(no_rollback="allow")
         await running.until(lambda: running.told("attempt.done"), within=DAY)
-        assert outcomes(await running.records()) == ["wounded"]
+        (record,) = await running.records()
+        assert outcomes([record]) == ["wounded"]
+        assert record.result is not None
+        assert "was heard 2 h ago" in record.result.message
+        assert "press its button" in record.result.remedy
+        view = await running.view("d1")
+        assert view.components[0].firmware is not None, "what it ran last is not forgotten because it sleeps"
         await asyncio.sleep(DAY)
         assert not running.told("rescue.step")
         await running.until(lambda: len(running.told("attempt.done")) == 2, within=3 * DAY)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from transports.virtual.zigbee import VirtualNetwork
 from transports.zcl import EndpointDescription, NodeDescription, Zcl, ZigbeeLink, ZigbeeRadio
+from transports.zigbee.keeping import Patience
 from transports.zigbee.networks import NetworkSettings
-from transports.zigbee.zigpy_network import Patience, ZigpyNetwork
+from transports.zigbee.zigpy_network import ZigpyNetwork
 
 BASIC, OTA, POLL_CONTROL = 0x0000, 0x0019, 0x0020
 FILE_VERSION = 0x0002

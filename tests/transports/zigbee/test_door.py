@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import zigpy.types
 import zigpy.zdo.types
+from hypothesis import given
+from hypothesis import strategies as st
 from zigpy.endpoint import Status
 
 from transports.zcl import Zcl
@@ -15,7 +18,7 @@ from transports.zigbee.application import Application
 from transports.zigbee.life import closed, loaded
 from transports.zigbee.network import OTA
 from transports.zigbee.networks import NetworkSettings, Radio
-from transports.zigbee.radios import LIBRARIES, controller
+from transports.zigbee.radios import LIBRARIES, configuration, controller
 from transports.zigbee.traffic import Inbox, Traffic
 
 t: Any = zigpy.types
@@ -112,9 +115,29 @@ async def test_strangers_are_searched_for_once_in_a_while(door: Door) -> None:
     assert door.heard == {}
 
 
-def test_zigpy_is_told_to_leave_the_air_and_the_internet_alone(tmp_path: Path) -> None:
-    from transports.zigbee.radios import configuration
+FRAMES = st.tuples(
+    st.binary(max_size=24),
+    st.one_of(st.sampled_from([0, 3, OTA, 0x20, 0x0500, 0x0B04, 0x8004, 0x13]), st.integers(0, 0xFFFF)),
+    st.sampled_from([0, 1, 2, 242]),
+)
 
+
+@given(st.lists(FRAMES, max_size=60))
+def test_no_frame_of_a_node_ends_the_reading_of_the_port(frames: list[tuple[bytes, int, int]]) -> None:
+    async def main(folder: Path) -> None:
+        app = await loaded(NetworkSettings("/dev/nothing-here"), folder)
+        door = Door(app)
+        for data, cluster, endpoint in frames:
+            door.receive(data, cluster=cluster, endpoint=endpoint)
+        await asyncio.sleep(0)
+        assert door.answered == []
+        await closed(app)
+
+    with TemporaryDirectory() as folder:
+        asyncio.run(main(Path(folder)))
+
+
+def test_zigpy_is_told_to_leave_the_air_and_the_internet_alone(tmp_path: Path) -> None:
     for radio in LIBRARIES:
         config = controller(radio).SCHEMA(configuration(NetworkSettings("/dev/x", radio), tmp_path / "db"))
         assert config["ota"]["providers"] == []

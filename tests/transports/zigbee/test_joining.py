@@ -63,7 +63,8 @@ async def test_a_node_is_asked_anew_and_one_that_does_not_answer_stays_as_it_was
         here.virtual.add(node, nwk=0x2001)
         await heard_of(network, node)
         node.attributes[0x0000, 0x0005] = b"\x42\x06lamp-2"
-        assert (await network.interview(node.ieee)).model == "lamp-2"
+        both = await asyncio.gather(network.interview(node.ieee), network.interview(node.ieee))
+        assert [facts.model for facts in both] == ["lamp-2", "lamp-2"]
         assert await asked(network.node(node.ieee)) == 0x01020304
         with pytest.raises(NodeUnreachable):
             await network.interview(ieee(9))
@@ -123,6 +124,41 @@ async def test_links_of_a_coordinator_that_is_pulled_out_are_lost_and_it_comes_a
             await link.heard()
 
 
+async def test_who_asks_a_node_as_the_coordinator_is_pulled_out_is_told_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        network = await here.host()
+        node = Node(ieee(1))
+        here.virtual.add(node, nwk=0x2001)
+        await heard_of(network, node)
+        here.virtual.out_of_range(node.ieee)
+        asking = asyncio.ensure_future(network.interview(node.ieee))
+        removing = asyncio.ensure_future(network.remove(node.ieee))
+        await asyncio.sleep(0)
+        here.virtual.unplug()
+        for each in (asking, removing):
+            with pytest.raises(CoordinatorLost):
+                async with asyncio.timeout(5):
+                    await each
+
+
+@pytest.mark.slow
+async def test_a_coordinator_that_is_pulled_out_as_it_starts_is_started_anew(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        network = await here.host(up=False)
+        for _ in range(3):
+            await until(network, lambda: here.virtual.coordinator.running or network.state.up)
+            here.virtual.unplug()
+            await until(
+                network,
+                lambda: "went away" in network.state.trouble or "there is no" in network.state.trouble,
+            )
+            here.virtual.replug()
+        await until(network, lambda: network.state.up)
+        formed = network.state.extended_pan_id
+        await here.stop()
+        assert (await here.host()).state.extended_pan_id == formed
+
+
 @pytest.mark.slow
 async def test_a_coordinator_that_falls_silent_is_noticed_by_its_watchdog(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
@@ -153,7 +189,7 @@ async def test_one_node_is_let_in_by_the_code_that_is_printed_on_it(tmp_path: Pa
         code = bytes.fromhex("83fed3407a939723a5c639b26916d505c3b5")
         with pytest.raises(NetworkTrouble, match="no install code"):
             await network.admit(ieee(1), code[:-1] + b"\0", 60)
-        assert not here.virtual.coordinator.permits
+        assert network.state.joining_for == 0
         await network.admit(ieee(1), code, 60)
         assert here.virtual.coordinator.permits
         assert network.state.joining_for > 50

@@ -136,12 +136,17 @@ async def test_network_is_resumed_after_everything_was_restarted(tmp_path: Path)
     for joined in (False, True):
         async with await VirtualNetwork.kept(tmp_path / "kept") as network:
             lamp = Lamp()
-            network.add(lamp, joined=False)
+            network.add(lamp, joined=False, hops=2)
             path = await network.offer_tcp()
             async with host(path, tmp_path / "zigpy.db") as app:
                 assert network.truth(ieee(1)).joined is joined
                 device = await (interviewed if joined else permitted)(app, ieee(1))
                 await device.endpoints[1].basic.read_attributes(["sw_build_id"])
+                if not joined:
+                    await device.endpoints[1].basic.bind()
+                (binding,) = network.truth(ieee(1)).bindings
+                assert (binding.cluster, binding.target) == (BASIC, str(app.state.node_info.ieee))
+                assert len(device.relays) == 1  # the coordinator told of the route
                 info = app.state.network_info
                 found.append((info.pan_id, info.extended_pan_id, info.network_key.key, device.nwk))
                 # The frame counter never goes back, else nodes would not listen any more.

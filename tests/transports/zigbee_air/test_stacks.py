@@ -15,6 +15,7 @@ from transports.virtual.zigbee.aps import Aps, Kind
 from transports.virtual.zigbee.channel import Outcome, Transmission
 from transports.virtual.zigbee.install_codes import key_of
 from transports.virtual.zigbee.mesh import Parcel
+from transports.zcl import Zcl
 
 NOTICE = bytes((0x09, 1, 0x00, 0, 100))
 
@@ -295,6 +296,29 @@ async def test_broadcast_reaches_everybody_who_is_awake() -> None:
         assert [len(lamp.heard) for lamp in lamps] == [1, 1, 0]
 
 
+class Stumbles(Lamp):
+    """An application with a fault."""
+
+    def received(self, frame: Zcl) -> None:
+        super().received(frame)
+        raise RuntimeError("stumbled")
+
+
+@virtually
+async def test_node_that_stumbles_takes_nobody_with_it() -> None:
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(str(what["exception"])))
+    lamps = [Stumbles(1), Lamp(2), Lamp(3)]
+    async with site(*lamps) as bench:
+        bench.network.coordinator.broadcast(NOTICE, cluster=0x0019, from_endpoint=1, to_endpoint=0xFF)
+        await asyncio.sleep(10)
+        assert [len(lamp.heard) for lamp in lamps] == [1, 1, 1]
+        sent = [bench.send(bench.network.nodes[ieee(number)], NOTICE, acknowledged=True) for number in (1, 2)]
+        await asyncio.sleep(1)
+        assert sent == [[Outcome.DELIVERED], [Outcome.DELIVERED]]
+    assert told == ["stumbled", "stumbled"]
+
+
 @virtually
 async def test_node_out_of_range_runs_on_and_is_heard_again() -> None:
     lamp = Lamp()
@@ -308,6 +332,23 @@ async def test_node_out_of_range_runs_on_and_is_heard_again() -> None:
         lamp.say(bytes(14))
         await asyncio.sleep(1)
         assert len(bench.heard) == 1
+
+
+@virtually
+async def test_node_that_was_put_there_as_joined_follows_its_coordinator_into_any_network() -> None:
+    """A host may form a passing network before the one that it means; who rejoined that one is not lost."""
+    lamp = Lamp()
+    async with site(lamp) as bench:
+        network = bench.network
+        lamp.radio.vanish()
+        lamp.radio.appear()
+        await asyncio.sleep(10)
+        network.coordinator.stop()
+        network.memory.keep_key(b"another network.")
+        network.coordinator.start()
+        told = bench.send(network.nodes[ieee(1)], NOTICE, acknowledged=True)
+        await asyncio.sleep(10)
+        assert told == [Outcome.DELIVERED]
 
 
 @virtually

@@ -218,8 +218,8 @@ class Channel:
         now = self.agenda.now
         if frame.receiver is None:
             if self._current(frame):
-                self._heard_by_all(frame)
                 self._finish(frame, Outcome.DELIVERED)
+                self._heard_by_all(frame)
             return
         if not self._current(frame):
             return  # the sender lost its power in the middle of it
@@ -251,7 +251,8 @@ class Channel:
             return
         for radio in frame.audience:
             if self._heard(frame, radio):
-                radio.received(radio, frame)
+                # Each by itself: who stumbles over it keeps it from nobody else.
+                self.agenda.later(0, radio.received, radio, frame)
 
     def _acknowledge(self, ack: _Ack) -> None:
         length = timing.air_time(timing.ACK_PSDU)

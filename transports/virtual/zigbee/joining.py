@@ -149,13 +149,15 @@ class Joining:
         if not door.running or (stranger and not (door.permits and door.accepts(node))):
             return
         nwk = door.admit(node, fresh=stranger)
-        answered = Command(lambda: self._answered(node, nwk))
+        # Who was in already keeps the key that it has, or goes on trusting whatever network there is.
+        key = door.key if stranger else node.key
+        answered = Command(lambda: self._answered(node, nwk, key))
         down = self._mesh.up(node.aps.radio)[::-1]
         self._mesh.carry(answered, down, KEY_PSDU if stranger else ASK_PSDU)
 
-    def _answered(self, node: Joiner, nwk: int) -> None:
+    def _answered(self, node: Joiner, nwk: int, key: bytes | None) -> None:
         if not node.powered:
             return
         self._searching.pop(node.ieee, None)
-        node.settle(nwk, self._door.key)
+        node.settle(nwk, key)
         self._in(timing.BROADCAST_GAP / 10, node, node.announce)

@@ -8,7 +8,7 @@ import asyncio
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +31,10 @@ SAVE_AFTER = 1.0
 """Seconds after a change until it is written, so that many are written once."""
 COORDINATOR = "00:12:4b:00:2a:00:00:01"
 """An address of the coordinator's maker; nothing but a default."""
+
+
+_Kept = tuple[int, str | None, list[Binding]]
+"""Of a node that has joined: short address, the network's key, bindings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,9 @@ class VirtualNetwork:
         flash = Memory.load(kept["coordinator"], dice) if kept else Memory(ieee, dice)
         self.coordinator = Coordinator(self.mesh, flash, dice)
         self.ncp = Ncp(self.coordinator, self.agenda, dice, self._changed)
-        self._known: dict[str, tuple[int, str | None]] = {
-            address: (nwk, key) for address, (nwk, key) in kept.get("nodes", {}).items()
+        self._known: dict[str, _Kept] = {
+            address: (nwk, key, [Binding(*line) for line in bindings])
+            for address, (nwk, key, bindings) in kept.get("nodes", {}).items()
         }
         self._folder = folder
         self._saving: asyncio.TimerHandle | None = None
@@ -101,7 +106,11 @@ class VirtualNetwork:
     def dump(self) -> str:
         """What outlives a loss of power: the coordinator's flash, and who has joined."""
         nodes = {
-            node.ieee: (node.nwk, node.key.hex() if node.key is not None else None)
+            node.ieee: (
+                node.nwk,
+                node.key.hex() if node.key is not None else None,
+                [astuple(binding) for binding in node.subject.bindings],
+            )
             for node in self.nodes.values()
             if node.joined
         }
@@ -200,6 +209,7 @@ class VirtualNetwork:
         if known is not None:
             node.key = None if known[1] is None else bytes.fromhex(known[1])
             joined, nwk = True, known[0]
+            node.subject.bindings[:] = known[2]
         if joined:
             self.coordinator.seed(node, nwk)
             self.coordinator.keep_nodes()

@@ -29,7 +29,7 @@ waiting, and pay for it by collisions; nothing else is in the formula, and nothi
 """
 
 SYMBOL = 16e-6
-"""Seconds of a symbol: 62.5 ksymbol/s (802.15.4-2011, 10.2.2)."""
+"""Seconds of a symbol: 62.5 ksymbol/s (802.15.4-2011, 10.2, as all clauses below that name no other)."""
 BYTE = 2 * SYMBOL
 """Seconds of a byte: two symbols, 250 kbit/s."""
 PHY_HEADER = 6
@@ -40,9 +40,9 @@ MAX_PSDU = 127
 BACKOFF_PERIOD = 20 * SYMBOL
 """aUnitBackoffPeriod (6.4.1)."""
 CCA = 8 * SYMBOL
-"""phyCCADuration (8.1.7)."""
+"""phyCCADuration (8.2.7)."""
 TURNAROUND = 12 * SYMBOL
-"""aTurnaroundTime, between hearing and sending (8.2.1, 9.2)."""
+"""aTurnaroundTime, between hearing and sending (8.2.1 and 9.2)."""
 MIN_BE, MAX_BE, MAX_BACKOFFS = 3, 5, 4
 """macMinBE, macMaxBE, macMaxCSMABackoffs: their defaults (6.4.2, table 52)."""
 MAX_RETRIES = 3
@@ -75,7 +75,7 @@ MAX_BLOCK = MAX_ASDU - ZCL_BLOCK
 POLL_PSDU = MAC + 1
 """A data request of a sleepy node: no payload but the command's number (5.3.4)."""
 PERSISTENCE = 7.68
-"""Seconds that a parent keeps a frame: macTransactionPersistenceTime 500 x 15.36 ms (Zigbee, annex D.9.2)."""
+"""Seconds that a parent keeps a frame: macTransactionPersistenceTime, 500 x 15.36 ms (6.4.2, table 52)."""
 INDIRECT_PLACES = 8
 """Frames that a parent keeps for one child; ours (the specification asks for one at least)."""
 FAST_POLL = 0.1

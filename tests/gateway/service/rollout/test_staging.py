@@ -148,6 +148,7 @@ async def test_nodes_are_staged_now_and_started_when_the_window_opens(bench: Ben
         assert view.rollout.activate == WINDOW
         assert "starts at 02:00" in view.rollout.starts
         assert view.rollout.gates == {"staged": 4}
+        assert view.rollout.waiting == 0, "they have begun, and wait"
         assert not view.rollout.finishing
         assert running.gateway.supervisor.at_work("n0") is None, "waiting holds no link"
         assert all(runs(bench, f"n{number}", SENSOR, OLD) for number in range(4))

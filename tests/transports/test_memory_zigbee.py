@@ -245,6 +245,10 @@ def test_a_coordinator_that_is_unplugged_ends_every_link_and_a_new_one_works() -
         assert not network.state.up
         with pytest.raises(CoordinatorLost):
             await network.permit(60)
+        with pytest.raises(CoordinatorLost):
+            await network.interview(IEEE)
+        with pytest.raises(CoordinatorLost):
+            await network.remove(IEEE)
         network.replug()
         with pytest.raises(LinkLost):
             await link.send(question(), acknowledged=True)
@@ -313,5 +317,50 @@ def test_frames_of_one_way_arrive_in_order() -> None:
         await asyncio.gather(*(link.send(each, acknowledged=False) for each in sent))
         assert [frame.tsn for frame in lamp.heard] == list(range(16))
         assert network.most_under_way == 16
+
+    run_virtual(main())
+
+
+def test_an_announce_that_is_lost_is_repeated() -> None:
+    async def main() -> None:
+        network = MemoryNetwork()
+        signs: list[bool] = []
+        network.hear(lambda ieee, frame: signs.append(frame is None))
+        network.mesh.drops = {1, 2}
+        network.mesh.add(Lamp())
+        await asyncio.sleep(10)
+        assert signs == [True]
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("listening", [True, False])
+def test_a_node_that_checks_in_is_kept_awake_if_somebody_waits_for_it(listening: bool) -> None:
+    async def main() -> None:
+        network = MemoryNetwork()
+        lamp = Lamp()
+        network.mesh.add(lamp)
+        link = network.node(IEEE)
+        if listening:
+            link.listen(OTA)
+        lamp.radio.send(Zcl(0x0020, 0x00, tsn=9, to_client=True))
+        await settled()
+        (answer,) = lamp.heard
+        assert (answer.cluster, answer.command, answer.tsn) == (0x0020, 0x00, 9)
+        assert answer.payload == (b"\x01\x28\x00" if listening else b"\x00\x00\x00")
+
+    run_virtual(main())
+
+
+def test_a_network_that_was_closed_is_down_and_closing_it_again_is_nothing() -> None:
+    async def main() -> None:
+        network = MemoryNetwork()
+        network.mesh.add(Lamp())
+        await network.aclose()
+        await network.aclose()
+        network.mesh.host = network._arrived
+        assert not network.state.up
+        with pytest.raises(LinkLost):
+            await network.node(IEEE).send(question(), acknowledged=True)
 
     run_virtual(main())

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashers.zigbee_ota.codec import (
@@ -31,6 +31,13 @@ from flashers.zigbee_ota.codec import (
 )
 from flashers.zigbee_ota.codec.general import Attribute, Reporting
 from flashers.zigbee_ota.codec.header import FIXED_SIZE, Header, elements
+from flashers.zigbee_ota.codec.words import (
+    BasicAttribute,
+    General,
+    OtaAttribute,
+    PollAttribute,
+    PowerAttribute,
+)
 from transports.zcl import Zcl
 
 pytest.importorskip("zigpy")
@@ -269,3 +276,55 @@ def test_how_an_attribute_is_reported_is_read_to_the_last_byte() -> None:
     for length in range(1, 11):
         with pytest.raises(BadCommand):
             general.decode_reporting_read(data[:length])
+
+
+def test_numbers_are_those_of_zigpy() -> None:
+    from zigpy.zcl import foundation
+    from zigpy.zcl.clusters.general import Basic, Ota, PollControl, PowerConfiguration
+
+    theirs: dict[str, int] = {each.name: int(each) for each in foundation.Status}
+    other_names = {
+        "UNSUPPORTED_COMMAND": "UNSUP_CLUSTER_COMMAND",
+        "UNSUPPORTED_GENERAL_COMMAND": "UNSUP_GENERAL_COMMAND",
+    }
+    for status in Status:
+        assert theirs[other_names.get(status.name, status.name)] == status
+    of_cluster: list[tuple[Any, Any]] = [
+        (OtaAttribute, Ota),
+        (BasicAttribute, Basic),
+        (PowerAttribute, PowerConfiguration),
+        (PollAttribute, PollControl),
+    ]
+    for ours, cluster in of_cluster:
+        numbers = {int(each.id) for each in cluster.AttributeDefs}
+        assert {int(each) for each in ours} <= numbers
+    assert int(Ota.AttributeDefs.image_upgrade_status.id) == OtaAttribute.IMAGE_UPGRADE_STATUS
+    assert int(Ota.AttributeDefs.current_file_version.id) == OtaAttribute.CURRENT_FILE_VERSION
+    assert int(Ota.AttributeDefs.downloaded_file_version.id) == OtaAttribute.DOWNLOADED_FILE_VERSION
+    assert int(Ota.AttributeDefs.file_offset.id) == OtaAttribute.FILE_OFFSET
+    assert int(Basic.AttributeDefs.sw_build_id.id) == BasicAttribute.SW_BUILD_ID
+    assert int(Basic.AttributeDefs.app_version.id) == BasicAttribute.APPLICATION_VERSION
+    commands: dict[str, int] = {each.name: int(each) for each in foundation.GeneralCommand}
+    assert commands["Read_Attributes"] == General.READ
+    assert commands["Configure_Reporting"] == General.CONFIGURE_REPORTING
+    assert commands["Read_Reporting_Configuration"] == General.READ_REPORTING
+    assert commands["Report_Attributes"] == General.REPORT
+    assert commands["Default_Response"] == General.DEFAULT_RESPONSE
+
+
+@given(st.integers(0, 255), st.binary(min_size=16, max_size=16))
+@settings(max_examples=400)
+def test_a_value_of_a_type_that_we_read_is_as_long_as_zigpy_has_it(kind: int, data: bytes) -> None:
+    from zigpy.zcl import foundation
+
+    if kind in (general.OCTETS, general.TEXT):
+        return
+    try:
+        _, end = general.decode_value(kind, data, 0)
+    except BadCommand:
+        return
+    ids: Any = foundation.DataTypeId
+    found: Any = foundation.DataType.from_type_id(ids(kind))
+    _, rest = found.python_type.deserialize(data)
+    assert len(rest) == len(data) - end
+    assert general._is_analog(kind) == (found.type_class == foundation.DataClass.Analog)

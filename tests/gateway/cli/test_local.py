@@ -46,8 +46,15 @@ VERBS: list[tuple[str, ...]] = [
     ("state", "keygen"),
     ("state", "show"),
     ("state", "rebuild"),
+    ("zigbee", "networks"),
+    ("zigbee", "nodes"),
+    ("zigbee", "permit"),
+    ("zigbee", "interview"),
+    ("zigbee", "remove"),
+    ("zigbee", "zcl"),
+    ("zigbee", "backup"),
 ]
-GROUPS = {"node", "attempt", "profiles", "baseline", "release", "deployment", "state"}
+GROUPS = {"node", "attempt", "profiles", "baseline", "release", "deployment", "state", "zigbee"}
 CALLS: list[tuple[str, ...]] = [*VERBS]
 CALLS.extend((name,) for name in COMMANDS if name not in GROUPS)
 

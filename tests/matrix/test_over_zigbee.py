@@ -24,9 +24,10 @@ from tests.matrix.report import counted
 from tests.matrix.world import Ended, Pace, no_clock
 from tests.transports.zigbee.rig import until
 from transports.virtual.zigbee import VirtualNetwork
+from transports.zigbee.keeping import Patience
 from transports.zigbee.network import Network
 from transports.zigbee.networks import NetworkSettings
-from transports.zigbee.zigpy_network import Patience, ZigpyNetwork
+from transports.zigbee.zigpy_network import ZigpyNetwork
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any
+from typing import Any, ClassVar
 
 from flashers.api import Component, Digest, Firmware, FirmwareImage, Reason, Stamp, Truth, VirtualSetup
 from flashers.sim import Behaviour, Operation
@@ -172,7 +172,7 @@ class World:
     """One node on one line or on the air, and one gateway that may die and come back."""
 
     pace = Pace()
-    traits: Mapping[str, str] = {}
+    traits: ClassVar[Mapping[str, str]] = {}
     """Further traits of every node, where time is real."""
 
     def __init__(self, case: Case, fate: Fate) -> None:

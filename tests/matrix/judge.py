@@ -52,6 +52,10 @@ def used_up(world: World, ended: Ended) -> bool:
         return False
     if last.result.code == "did-not-stay" and Outcome.WOUNDED in ended.outcomes:
         return True
+    sent = max((count for name, count in last.starts.items() if name.startswith("transfer")), default=0)
+    bent = "bent" in world.case.options  # one transfer is lost to that alone
+    if sent >= last.rules.bounds.starts and world.fate.faults + bent >= last.rules.bounds.starts:
+        return True
     starts = last.rules.bounds.activations
     return last.activations >= starts and world.fate.faults >= starts
 

@@ -7,10 +7,10 @@ exactly: threads, sockets, disks and clocks.
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any
+from typing import Any, ClassVar
 
 from flashers.api import Component, Digest, Firmware, FirmwareImage, Reason, Stamp, Truth, VirtualSetup
 from flashers.sim import Behaviour, Operation
@@ -172,6 +172,8 @@ class World:
     """One node on one line or on the air, and one gateway that may die and come back."""
 
     pace = Pace()
+    traits: ClassVar[Mapping[str, str]] = {}
+    """Further traits of every node, where time is real."""
 
     def __init__(self, case: Case, fate: Fate) -> None:
         self.case, self.fate, family = case, fate, case.family
@@ -263,7 +265,7 @@ class World:
                 params=self.family.node_type.params,
                 components=self.family.components,
                 flash=present,
-                options={**self.family.options, **self.case.options},
+                options={**self.family.options, **self.case.options, **self.traits},
             )
         )
         if not isinstance(node, Node):

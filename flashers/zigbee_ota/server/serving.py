@@ -73,7 +73,7 @@ class Server:
         self._sleepy = link.facts.sleepy
         self._loop = asyncio.get_running_loop()
         self._state = State(self._loop.time(), self._loop.time())
-        self._counts = Counts(session.note)
+        self._counts = Counts(session.note, session.node)
         self._offering = Offering(session, image, offer, self._counts)
         self._answers = Answers(link, self._counts)
         self._giver = Giver(session, link, params, self._counts, sleepy=self._sleepy)
@@ -114,7 +114,7 @@ class Server:
                 self._ended.cancel()
             elif not self._ended.cancelled():
                 self._ended.exception()
-            self._session.note(f"served: {self._counts.summary() or 'nothing'}")
+            self._counts.end()
 
     async def withdraw(self) -> None:
         """Have a node in mid-image stop and forget it: only where people gave the attempt up."""
@@ -183,7 +183,9 @@ class Server:
 
     def _is_ours(self, asked: Zcl, ask: ImageBlockRequest | ImagePageRequest) -> bool:
         """Whether a question is about bytes that there are; it is answered here where not."""
-        self._last = asked
+        last, self._last = self._last, asked
+        if last is not None and last.tsn == asked.tsn and last.payload != asked.payload:
+            self._counts.same_number += 1
         if not self.offer.means(ask.file):
             self._counts.odd("other", f"the node asks for another image: {ask.file}")
             # It stops asking for that one, and asks what there is instead.

@@ -145,8 +145,11 @@ async def world(folder: Path, *, tcp: bool = False, seed: int = 1) -> AsyncItera
             await made.stop()
 
 
-async def until(network: ZigpyNetwork, so: Callable[[], bool], *, within: float = 30.0) -> None:
-    """Wait until something is so: looked at when the network's listeners are told, and now and then."""
+async def until(network: ZigpyNetwork, so: Callable[[], bool], *, within: float = 90.0) -> None:
+    """Wait until something is so: looked at when the network's listeners are told, and now and then.
+
+    zigpy waits up to 28 s for each answer of an interview that was lost.
+    """
     told = asyncio.Event()
     end = network.changed(told.set)
     end_hearing = network.hear(lambda *_: told.set())

@@ -26,6 +26,10 @@ STEPS = {
     "smp-direct-xip-revert/unhealthy": 11,
     "smp-serial-recovery/healthy": 7,
     "smp-serial-recovery/unhealthy": 31,
+    "zigbee/healthy": 31,
+    "zigbee-sleepy/healthy": 97,
+    "zigbee-reports/unhealthy": 97,
+    "zigbee-older/healthy": 97,
 }
 """Every so many of the product of asking with a kill or a cut; asking alone is always walked in full."""
 

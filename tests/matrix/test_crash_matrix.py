@@ -70,7 +70,7 @@ EACH = pytest.mark.parametrize("case", CASES.values(), ids=str)
 def test_no_loss_of_power_or_process_leaves_a_node_in_between(case: Case) -> None:
     far = case.family.on_air or case.family.on_mesh
     whole = str(case) in WHOLE or (THOROUGH and far)
-    step = 1 if whole else STEPS.get(str(case), 3)
+    step = 1 if whole else STEPS.get(str(case), 7 if case.family.on_mesh else 3)
     heading = "full product of kills and cuts" if step == 1 else "a part of that product, for variants"
     with counted(f"{heading}, {case.family.name}") as tally:
         tally.over(case, full(run(case, Fate()), step))

@@ -168,6 +168,18 @@ class ZigbeeLink(Protocol):
         """
         ...
 
+    async def bindings(self, *, within: float) -> tuple[str, ...]:
+        """Whom the node sends its reports to, an entry of its binding table each, sorted.
+
+        Written as ``1:0x0402 > 00:12:4b:00:2a:00:00:01/1``: its endpoint and cluster, and another's
+        address and endpoint, or a group as ``0x0007``.
+
+        Raises:
+            NodeUnreachable: it does not answer, or keeps no such table.
+            NotDelivered, LinkLost: as ``ask``.
+        """
+        ...
+
     def listen(self, cluster: int) -> None:
         """From now on hand out what the node sends in this cluster by :meth:`heard`.
 

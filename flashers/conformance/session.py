@@ -246,6 +246,10 @@ class LosableZigbee:
             )
         )
 
+    async def bindings(self, *, within: float) -> tuple[str, ...]:
+        """As in the contract."""
+        return await self._watched(self._link.bindings(within=within))
+
     def listen(self, cluster: int) -> None:
         """As in the contract."""
         self._link.listen(cluster)

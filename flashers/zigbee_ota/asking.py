@@ -2,7 +2,8 @@
 
 For health checks.  ``read 0x0402/0x0000`` is the value of an attribute (cluster/attribute) as text,
 ``reporting 0x0402/0x0000`` what it was told of reporting it: ``every 10 to 300 s, by 50``, or ``none``.
-A number and a colon before the cluster name the endpoint: ``read 2:0x0402/0x0000``.
+A number and a colon before the cluster name the endpoint: ``read 2:0x0402/0x0000``.  ``bindings`` is whom
+it sends its reports to, a line each, or ``none``.
 """
 
 import re
@@ -36,9 +37,11 @@ async def answered(link: ZigbeeLink, request: str, *, within: float) -> bytes:
 
 
 async def _answered(link: ZigbeeLink, request: str, within: float) -> bytes:
+    if request.strip().lower() == "bindings":
+        return "\n".join(await link.bindings(within=within)).encode() or b"none"
     found = _REQUEST.fullmatch(request.strip())
     if found is None:
-        raise NotSupported("ask for an attribute, as in `read 0x0402/0x0000` or `reporting 0x0402/0x0000`")
+        raise NotSupported("ask as in `read 0x0402/0x0000`, `reporting 0x0402/0x0000` or `bindings`")
     cluster, name = int(found["cluster"], 0), int(found["name"], 0)
     endpoint = int(found["endpoint"]) if found["endpoint"] else serving(link, cluster)
     if found["what"].lower() == "reporting":

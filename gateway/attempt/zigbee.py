@@ -199,6 +199,13 @@ class WatchedZigbee:
         self._answered()
         return values
 
+    async def bindings(self, *, within: float) -> tuple[str, ...]:
+        """As in the contract."""
+        found = await self._asked(self._link.bindings(within=within))
+        self._recorder.note(self._passed(), f"bindings: {', '.join(found) or 'none'}")
+        self._answered()
+        return found
+
     def listen(self, cluster: int) -> None:
         """As in the contract."""
         self._recorder.note(self._passed(), f"listens to cluster {cluster:04x}")

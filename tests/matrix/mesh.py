@@ -238,6 +238,11 @@ class MortalZigbee:
         self._sends.sent(self._process)
         return values
 
+    async def bindings(self, *, within: float) -> tuple[str, ...]:
+        """As in the contract."""
+        self._process.check()
+        return await self._link.bindings(within=within)
+
     def listen(self, cluster: int) -> None:
         """As in the contract."""
         self._link.listen(cluster)

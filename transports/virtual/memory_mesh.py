@@ -130,6 +130,8 @@ class MemoryNode:
         self.in_reach = True
         self.on = False
         """It has booted, and is on the network."""
+        self.bindings: set[str] = set()
+        """Its binding table, as a link writes it."""
         self._interval: float | None = 1.0
         self._asked_at = 0.0
         self._life = 0

@@ -341,6 +341,14 @@ class MemoryZigbee:
         answer = await self.ask(question, within=within)
         return answered(answer.payload)[0] if answer.command == READ_RESPONSE else {}
 
+    async def bindings(self, *, within: float) -> tuple[str, ...]:
+        """As in the contract; a node that is not there answers nothing."""
+        self._here()
+        if not self.place.there:
+            await asyncio.sleep(within)
+            raise NodeUnreachable(f"{self.place.ieee} did not tell its bindings within {within:g} s")
+        return tuple(sorted(self.place.bindings))
+
     def listen(self, cluster: int) -> None:
         """As in the contract."""
         if not self._over:

@@ -9,6 +9,7 @@ from transports.errors import LinkError, LinkLost, NodeUnreachable
 from transports.zcl import AttributeValue, NodeFacts, Zcl
 from transports.zigbee.air import Air
 from transports.zigbee.attributes import READ, READ_RESPONSE, answered, asked
+from transports.zigbee.bindings import bound
 from transports.zigbee.errors import NotDelivered
 from transports.zigbee.traffic import Inbox, Traffic
 
@@ -113,6 +114,23 @@ class ZigpyLink:
                 break
             left = still
         return values
+
+    async def bindings(self, *, within: float) -> tuple[str, ...]:
+        """The node's binding table, a part of it in each answer.
+
+        Raises:
+            NodeUnreachable, LinkLost: there is no answer, or it has no such table.
+        """
+        air = self._here()
+        try:
+            async with asyncio.timeout(within):
+                return await bound(air.device(self._ieee))
+        except (TimeoutError, NodeUnreachable) as error:
+            if air.gone():
+                raise LinkLost(f"the coordinator went away as {self._ieee} was asked") from error
+            if isinstance(error, NodeUnreachable):
+                raise
+            raise NodeUnreachable(f"{self._ieee} did not tell its bindings within {within:g} s") from None
 
     def listen(self, cluster: int) -> None:
         """From now on hand out what the node sends in this cluster."""

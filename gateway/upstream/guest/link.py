@@ -133,6 +133,11 @@ class GuestLink:
         del frame, acknowledged
         raise NotOurs("a guest only reads")
 
+    async def bindings(self, *, within: float) -> tuple[str, ...]:
+        """As in the contract; zigbee2mqtt alone asks for them."""
+        del within
+        raise NotOurs("a guest only reads attributes")
+
     def listen(self, cluster: int) -> None:
         """As in the contract; nothing comes."""
         del cluster

@@ -273,6 +273,34 @@ def test_a_lamp_is_asked_what_it_was_told_to_report_before_and_after(
     story(tmp_path_factory.mktemp("lamp"))
 
 
+@pytest.mark.parametrize("forgets", [True, False])
+def test_a_lamp_is_asked_whom_it_reports_to_before_and_after(
+    forgets: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    @on_zigbee
+    async def story(bench: ZigbeeBench) -> None:
+        with_check(bench, 'kind = "unchanged"\nrequest = "bindings"')
+        bench.on_network("l1")
+        to_hub = "1:0x0402 > 00:12:4b:00:2a:00:00:01/1"
+        bench.places["l1"].bindings.add(to_hub)
+        async with bench.gateway() as running:
+            await known(bench, running)
+            updating = asyncio.create_task(updated(bench, running))
+            if forgets:
+                await running.in_phase("l1", "activating")
+                bench.places["l1"].bindings.clear()
+            record = await updating
+            assert record.answers == {"bindings": to_hub}
+            if not forgets:
+                assert outcomes([record]) == ["succeeded"]
+                return
+            assert record.verdict_why is not None
+            assert f"was {to_hub!r}, and is 'none'" in record.verdict_why.message
+            assert running_versions(bench)["l1"] == OLD
+
+    story(tmp_path_factory.mktemp("lamp"))
+
+
 @on_zigbee
 async def test_what_a_node_cannot_be_asked_keeps_nothing_from_being_updated(bench: ZigbeeBench) -> None:
     with_check(bench, 'kind = "unchanged"\nrequest = "read 0x0402/0x7777"')

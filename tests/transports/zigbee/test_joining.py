@@ -7,6 +7,7 @@ import pytest
 
 from tests.transports.zigbee.rig import Node, asked, ieee, until, world
 from transports.errors import LinkLost, NodeUnreachable
+from transports.virtual.zigbee.descriptors import Binding
 from transports.zcl import Zcl
 from transports.zigbee.errors import CoordinatorLost, NetworkTrouble
 from transports.zigbee.zigpy_network import ZigpyNetwork
@@ -193,3 +194,25 @@ async def test_one_node_is_let_in_by_the_code_that_is_printed_on_it(tmp_path: Pa
         await network.admit(ieee(1), code, 60)
         assert here.virtual.coordinator.permits
         assert network.state.joining_for > 50
+
+
+async def test_a_node_tells_whom_it_sends_its_reports_to(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        network = await here.host()
+        node = Node(ieee(1))
+        here.virtual.add(node, nwk=0x2001)
+        await heard_of(network, node)
+        link = network.node(node.ieee)
+        assert await link.bindings(within=30) == ()
+        subject = here.virtual.nodes[node.ieee].subject
+        coordinator = here.virtual.memory.ieee
+        wanted = [Binding(1, cluster, coordinator, 1) for cluster in range(0x0402, 0x0407)]
+        subject.bindings.extend([*wanted, Binding(1, 0x0006, 0x0007)])
+        assert await link.bindings(within=30) == (
+            "1:0x0006 > 0x0007",
+            *(f"1:0x{cluster:04x} > {coordinator}/1" for cluster in range(0x0402, 0x0407)),
+        )
+        here.virtual.power(node.ieee, on=False)
+        with pytest.raises(NodeUnreachable):
+            await link.bindings(within=2)
+        await link.aclose()

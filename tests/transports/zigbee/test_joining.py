@@ -216,3 +216,21 @@ async def test_a_node_tells_whom_it_sends_its_reports_to(tmp_path: Path) -> None
         with pytest.raises(NodeUnreachable):
             await link.bindings(within=2)
         await link.aclose()
+
+
+async def test_two_coordinators_serve_two_networks_and_one_is_pulled_out(tmp_path: Path) -> None:
+    async with world(tmp_path / "a") as one, world(tmp_path / "b") as two:
+        for number, here in enumerate((one, two), 1):
+            network = await here.host()
+            here.virtual.add(Node(ieee(number)), nwk=0x2001)
+            await heard_of(network, here.virtual.nodes[ieee(number)].peer)
+        (first,), (second,) = one.hosts, two.hosts
+        assert set(first.nodes()) == {ieee(1)}
+        assert set(second.nodes()) == {ieee(2)}
+        one.virtual.unplug()
+        await until(first, lambda: not first.state.up)
+        assert second.state.up
+        assert await asked(second.node(ieee(2))) == 0x01020304
+        one.virtual.replug()
+        await until(first, lambda: first.state.up)
+        assert await asked(first.node(ieee(1))) == 0x01020304

@@ -4,13 +4,12 @@ Read from a file, so that a bench can be handed on; the demo makes one in memory
 """
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from transports.ble.place import HciPlace
+from gateway.described import Name, Place, PowerCutTable, Table, read_described
 from transports.errors import TenderError
 from transports.virtual.air.timing import Timing
 
@@ -41,22 +40,12 @@ def _static(text: str) -> str:
     return text.upper()
 
 
-def _place(text: str) -> str:
-    return str(HciPlace.parse(text))
-
-
 Address = Annotated[str, AfterValidator(_address)]
 StaticAddress = Annotated[str, AfterValidator(_static)]
-Place = Annotated[str, AfterValidator(_place)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Rssi = Annotated[int, Field(ge=-127, le=20)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PaceTable(_Table):
+class PaceTable(Table):
     """How fast every connection is: by events, or by what a user sees of it."""
 
     interval: float | None = Field(default=None, gt=0)
@@ -95,7 +84,7 @@ class PaceTable(_Table):
         )
 
 
-class OfferTable(_Table):
+class OfferTable(Table):
     """One adapter, for one gateway at a time."""
 
     listen: Place
@@ -103,24 +92,7 @@ class OfferTable(_Table):
     address: Address
 
 
-class PowerCutTable(_Table):
-    """When a node loses its power by itself."""
-
-    at: int = Field(ge=0)
-    """The flash operation, counted from the node's beginning."""
-    torn: bool = False
-    """In the middle of it, instead of just before."""
-    off_for: float | None = Field(default=1.0, gt=0)
-    """Seconds; ``stays_off`` in its place leaves it off."""
-    stays_off: bool = False
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it is off; None for good."""
-        return None if self.stays_off else self.off_for
-
-
-class NodeTable(_Table):
+class NodeTable(Table):
     """One node, or several alike."""
 
     profile: str
@@ -132,11 +104,11 @@ class NodeTable(_Table):
     """The name that it calls out; its own if left out."""
     version: str = "1.0.0"
     """Of the small healthy application that it runs where ``firmware`` gives none."""
-    firmware: dict[str, Path] = {}
+    firmware: dict[str, Path] = Field(default_factory=dict)
     """Files by component, relative to the description."""
     blank: bool = False
     """No firmware, but for what ``firmware`` gives."""
-    traits: dict[str, str] = {}
+    traits: dict[str, str] = Field(default_factory=dict)
     """Faults and traits of its flasher's virtual node: `tender virtual PROFILE --list-faults`."""
     power_cut: PowerCutTable | None = None
     rssi: Rssi = -50
@@ -154,14 +126,14 @@ class NodeTable(_Table):
         return [(f"{name}-{number + 1}", _written(first + _APART * number)) for number in range(self.count)]
 
 
-class AirDescription(_Table):
+class AirDescription(Table):
     """Everything that is on an air."""
 
     air: PaceTable = PaceTable()
     control: Place | None = None
     """Where orders are taken while it runs, a line each; standard input takes them as well."""
     adapters: dict[Name, OfferTable] = Field(min_length=1)
-    nodes: dict[Name, NodeTable] = {}
+    nodes: dict[Name, NodeTable] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _everybody_is_one(self) -> "AirDescription":
@@ -182,17 +154,7 @@ def read_air(file: Path) -> AirDescription:
     Raises:
         BadAir: it cannot be read, or says what makes no sense.
     """
-    try:
-        return AirDescription.model_validate(tomllib.loads(file.read_text()))
-    except OSError as error:
-        raise BadAir(f"{file}: {error.strerror}", remedy="Name a file that can be read.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadAir(f"{file}: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        text = first["msg"].removeprefix("Value error, ")
-        raise BadAir(f"{file}: {place + ': ' if place else ''}{text}") from error
+    return read_described(AirDescription, file, BadAir)
 
 
 def _written(address: int) -> str:

@@ -3,13 +3,12 @@
 Read from a file, so that a bench can be handed on; the demo makes one in memory.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from transports.ble.place import HciPlace
+from gateway.described import Name, Place, PowerCutTable, Table, read_described
 from transports.errors import BadLink, TenderError
 from transports.zigbee.address import ieee_address
 
@@ -42,15 +41,9 @@ def _port(text: str) -> str:
 
 Ieee = Annotated[str, AfterValidator(_ieee)]
 Port = Annotated[str, AfterValidator(_port)]
-Place = Annotated[str, AfterValidator(lambda text: str(HciPlace.parse(text)))]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CoordinatorTable(_Table):
+class CoordinatorTable(Table):
     """The coordinator, which speaks TI's ZNP."""
 
     listen: Port
@@ -62,24 +55,7 @@ class CoordinatorTable(_Table):
     """Of the dice that lose frames and choose waits."""
 
 
-class PowerCutTable(_Table):
-    """When a node loses its power by itself."""
-
-    at: int = Field(ge=0)
-    """The flash operation, counted from the node's beginning."""
-    torn: bool = False
-    """In the middle of it, instead of just before."""
-    off_for: float | None = Field(default=1.0, gt=0)
-    """Seconds; ``stays_off`` in its place leaves it off."""
-    stays_off: bool = False
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it is off; None for good."""
-        return None if self.stays_off else self.off_for
-
-
-class NodeTable(_Table):
+class NodeTable(Table):
     """One node, or several alike."""
 
     profile: str
@@ -95,9 +71,9 @@ class NodeTable(_Table):
     """It has been in the network for long; else it joins as soon as it may."""
     version: str = "1.0.0"
     """Of the small healthy application that it runs where ``firmware`` gives none."""
-    firmware: dict[str, Path] = {}
+    firmware: dict[str, Path] = Field(default_factory=dict)
     """Files by component, relative to the description."""
-    traits: dict[str, str] = {}
+    traits: dict[str, str] = Field(default_factory=dict)
     """Faults and traits of its flasher's virtual node: `tender virtual PROFILE --list-faults`."""
     power_cut: PowerCutTable | None = None
 
@@ -109,13 +85,13 @@ class NodeTable(_Table):
         return [(f"{name}-{number + 1}", _written(first + number)) for number in range(self.count)]
 
 
-class MeshDescription(_Table):
+class MeshDescription(Table):
     """Everything that is in a network."""
 
     control: Place | None = None
     """Where orders are taken while it runs, a line each; standard input takes them as well."""
     coordinator: CoordinatorTable
-    nodes: dict[Name, NodeTable] = {}
+    nodes: dict[Name, NodeTable] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _everybody_is_one(self) -> "MeshDescription":
@@ -134,17 +110,7 @@ def read_mesh(file: Path) -> MeshDescription:
     Raises:
         BadMesh: it cannot be read, or says what makes no sense.
     """
-    try:
-        return MeshDescription.model_validate(tomllib.loads(file.read_text()))
-    except OSError as error:
-        raise BadMesh(f"{file}: {error.strerror}", remedy="Name a file that can be read.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadMesh(f"{file}: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        text = first["msg"].removeprefix("Value error, ")
-        raise BadMesh(f"{file}: {place + ': ' if place else ''}{text}") from error
+    return read_described(MeshDescription, file, BadMesh)
 
 
 def _written(address: int) -> str:

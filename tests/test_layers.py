@@ -45,6 +45,7 @@ PLACES_OF_LIBRARIES = {
         "gateway.upstream.mqtt",
         "gateway.upstream.listening",
         "gateway.upstream.retained",
+        "gateway.upstream.site_broker",
         "gateway.upstream.guest.broker",
         "gateway.upstream.zigbee2mqtt.door",
     ),

@@ -89,7 +89,7 @@ class Gateway:
         self._taking = asyncio.Lock()
         self.roster = NodeKeeping(site, self.supervisor, taking=self._taking, renewed=self._renewed)
         self.discovery = Radio(site, self.supervisor, self.roster)
-        self.zigbee = ZigbeeDesk(site, self.supervisor, self.turns)
+        self.zigbee = ZigbeeDesk(site, self.supervisor, self.turns, self.networks.whereabouts)
         self.standing.lost = self._look_around
         self.state = StateKeeping(site, self.supervisor, self.roster, found_ill=self.recovery.wake)
         self.networks.heard.append(self.state.asker.heard)

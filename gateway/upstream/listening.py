@@ -13,8 +13,8 @@ from typing import Protocol
 import aiomqtt
 
 from gateway.upstream.backoff import Backoff
-from gateway.upstream.credentials import password, tls_context
 from gateway.upstream.settings import MqttSettings
+from gateway.upstream.site_broker import site_client
 
 log = logging.getLogger("tender.data")
 
@@ -92,18 +92,7 @@ class DataListener:
     async def _listen(self, filters: Mapping[str, str]) -> None:
         """One connection's life; returns when other nodes are to be heard."""
         settings, known = self._settings, Filters(filters)
-        client = aiomqtt.Client(
-            settings.host,
-            settings.port,
-            identifier=self._client_id,
-            username=settings.username,
-            password=await asyncio.to_thread(password, settings),
-            tls_context=await asyncio.to_thread(tls_context, settings) if settings.tls else None,
-            keepalive=settings.keepalive,
-            timeout=settings.reply_timeout,
-            max_queued_incoming_messages=_QUEUED,
-            logger=_library_log(),
-        )
+        client = await site_client(settings, self._client_id, queued=_QUEUED, log=log)
         async with client:
             for text in dict.fromkeys(filters.values()):
                 await client.subscribe(text, qos=0)
@@ -135,9 +124,3 @@ def _meets(levels: list[str], wanted: list[str]) -> bool:
         if at >= len(levels) or level not in {"+", levels[at]}:
             return False
     return len(levels) == len(wanted)
-
-
-def _library_log() -> logging.Logger:
-    library = log.getChild("library")
-    library.setLevel(logging.CRITICAL)  # what it means is said by us
-    return library

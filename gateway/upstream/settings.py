@@ -4,13 +4,23 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 """The ports that IANA lists for mqtt and secure-mqtt."""
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _is_base(text: str) -> str:
+    if set(text) & set("+#\0") or text.startswith(("$", "/")) or text.endswith("/"):
+        raise ValueError("a base topic holds no + or #, and neither begins nor ends with a slash")
+    return text
+
+
+BaseTopic = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_is_base)]
+"""What the topics of other software begin with."""
 
 
 class MqttSettings(BaseModel):

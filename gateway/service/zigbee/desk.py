@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -32,9 +32,9 @@ from gateway.service.zigbee.errors import (
 from gateway.service.zigbee.frames import Frames
 from gateway.service.zigbee.offers import Offers
 from gateway.service.zigbee.types import TypesOfNodes
+from gateway.service.zigbee.whereabouts import Whereabouts
 from gateway.verbs.zigbee import LONGEST_PERMIT_S, ZclRequest
 from transports.errors import BadLink
-from transports.links import Medium
 from transports.zcl import NodeFacts, Zcl
 from transports.zigbee.address import ieee_address
 from transports.zigbee.backups import BackupFile
@@ -67,12 +67,13 @@ class Archived(Network, Protocol):
 class ZigbeeDesk:
     """Implements :class:`gateway.verbs.zigbee.ZigbeeVerbs`."""
 
-    def __init__(self, site: Site, supervisor: Supervisor, turns: Turns) -> None:
+    def __init__(self, site: Site, supervisor: Supervisor, turns: Turns, whereabouts: Whereabouts) -> None:
         self._site = site
         self._supervisor = supervisor
+        self._whereabouts = whereabouts
         self._types = TypesOfNodes(site.node_types)
         self._offers = Offers(site, turns)
-        self._frames = Frames(site, lambda network, ieee: self._mine(network).get(ieee))
+        self._frames = Frames(site, whereabouts)
 
     async def networks(self) -> Sequence[NetworkView]:
         """As in the contract."""
@@ -85,7 +86,7 @@ class ZigbeeDesk:
         for name in names:
             made = self._site.zigbee.network(name)
             if made is not None:
-                mine = self._mine(name)
+                mine = self._whereabouts.of(name)
                 found += [self._joined(name, facts, mine.get(ieee)) for ieee, facts in made.nodes().items()]
         return sorted(found, key=lambda each: (each.network, each.node is None, each.node or "", each.ieee))
 
@@ -106,12 +107,12 @@ class ZigbeeDesk:
         address = ieee_address(ieee)
         log.info("network=%s node=%s is interviewed for %s", network, address, asked_by)
         facts = await self._up(network).interview(address)
-        return self._joined(network, facts, self._mine(network).get(address))
+        return self._joined(network, facts, self._whereabouts.of(network).get(address))
 
     async def dismiss(self, network: str, ieee: str, *, asked_by: str) -> NetworkView:
         """As in the contract."""
         address, made = ieee_address(ieee), self._up(network)
-        name = self._mine(network).get(address)
+        name = self._whereabouts.of(network).get(address)
         if name is not None and self._supervisor.holds(name):
             raise NodeBusy(f"an attempt is open on {name}")
         await made.remove(address)
@@ -138,7 +139,7 @@ class ZigbeeDesk:
         found = next((each for each in kept if name in (each.path.name, each.path.stem)), None)
         if found is None:
             raise BackupUnknown(f"nothing called {name!r} is kept of {network}")
-        busy = [each for each in self._mine(network).values() if self._supervisor.holds(each)]
+        busy = [each for each in self._whereabouts.of(network).values() if self._supervisor.holds(each)]
         if busy:
             raise NodeBusy(f"attempts are open in {network}: {', '.join(sorted(busy))}")
         await archived.restore(found.path)
@@ -174,7 +175,7 @@ class ZigbeeDesk:
     async def upgradable(self, name: str, *, downgrade: bool = False) -> Upgradable:
         """As in the contract."""
         for network in self._names():
-            for ieee, node in self._mine(network).items():
+            for ieee, node in self._whereabouts.of(network).items():
                 if node == name or ieee == _address(name):
                     installed = self._offers.installed(node)
                     found = await self._offers.next(node, downgrade=downgrade)
@@ -188,10 +189,7 @@ class ZigbeeDesk:
     # What is known
 
     def _names(self) -> tuple[str, ...]:
-        linked = {
-            table.spec.target for table in self._site.nodes.values() if table.spec.medium is Medium.ZIGBEE
-        }
-        return self._site.networks.names(linked)
+        return self._site.networks.names(self._whereabouts.networks())
 
     def _known(self, name: str) -> str:
         if name not in self._names():
@@ -215,14 +213,6 @@ class ZigbeeDesk:
             raise NotRestorable(f"nothing is kept of {name}")
         return made
 
-    def _mine(self, network: str) -> Mapping[str, str]:
-        """The nodes of a network that are looked after here, by IEEE address."""
-        return {
-            ieee_address(table.spec.address): name
-            for name, table in self._site.nodes.items()
-            if table.spec.medium is Medium.ZIGBEE and table.spec.target == network and table.spec.address
-        }
-
     def _view(self, name: str) -> NetworkView:
         site = self._site
         made, settings = site.zigbee.network(name), site.networks.settings.get(name)
@@ -242,7 +232,7 @@ class ZigbeeDesk:
             firmware=state.firmware if state is not None else "",
             joining_s=state.joining_for if state is not None else 0.0,
             nodes=len(joined),
-            ours=sum(ieee in joined for ieee in self._mine(name)),
+            ours=sum(ieee in joined for ieee in self._whereabouts.of(name)),
             at_once=site.networks.concurrent(name),
         )
 

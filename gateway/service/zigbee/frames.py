@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 
 from gateway.model.zigbee import HeardFrame
 from gateway.service.site import Site
+from gateway.service.zigbee.whereabouts import Whereabouts
 from transports.zcl import Zcl
 from transports.zigbee.network import OTA, Network
 
@@ -15,14 +16,14 @@ _KEPT = 1000
 
 
 class Frames:
-    """Hands out frames; ``name`` tells a node's name by network and address.
+    """Hands out frames; ``whereabouts`` tells who sent them.
 
     Nobody is listened to before somebody looks on.
     """
 
-    def __init__(self, site: Site, name: Callable[[str, str], str | None]) -> None:
+    def __init__(self, site: Site, whereabouts: Whereabouts) -> None:
         self._site = site
-        self._name = name
+        self._whereabouts = whereabouts
         self._readers: set[_Reader] = set()
         self._listening = False
 
@@ -48,7 +49,7 @@ class Frames:
         heard = HeardFrame(
             network=network,
             ieee=ieee,
-            node=self._name(network, ieee),
+            node=self._whereabouts.node_at(f"zigbee:{network}#{ieee}"),
             endpoint=frame.endpoint,
             cluster=frame.cluster,
             command=frame.command,

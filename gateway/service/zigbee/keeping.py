@@ -23,8 +23,8 @@ class NetworkKeeping:
         self._supervisor = supervisor
         self.heard: list[Callable[[str], None]] = [recovery.heard]
         """Called with each node of this gateway that gives a sign of life."""
-        self._whereabouts = Whereabouts(site)
-        self._standing_in = StandingIn(site, self._whereabouts, self._due, lambda _: supervisor.wake())
+        self.whereabouts = Whereabouts(site)
+        self._standing_in = StandingIn(site, self.whereabouts, self._due, lambda _: supervisor.wake())
         self._news = asyncio.Event()
         site.zigbee.attend(self._heard)
 
@@ -35,7 +35,7 @@ class NetworkKeeping:
 
     def renewed(self) -> None:
         """There may be nodes of networks that nobody wanted so far."""
-        self._site.zigbee.keep_open(self._site.networks.names(self._whereabouts.networks()))
+        self._site.zigbee.keep_open(self._site.networks.names(self.whereabouts.networks()))
 
     async def run(self) -> None:
         """Write down who was heard, rarely; nothing ticks while nobody is."""
@@ -50,11 +50,11 @@ class NetworkKeeping:
         await self._save()
 
     async def _save(self) -> None:
-        await self._site.zigbee.hearing.save(self._whereabouts.places())
+        await self._site.zigbee.hearing.save(self.whereabouts.places())
 
     def _heard(self, place: str) -> None:
         self._news.set()
-        node = self._whereabouts.node_at(place)
+        node = self.whereabouts.node_at(place)
         if node is not None:
             for heard in self.heard:
                 heard(node)

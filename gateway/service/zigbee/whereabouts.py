@@ -29,6 +29,11 @@ class Whereabouts:
         """The networks that nodes' links name."""
         return {place.partition("#")[0].removeprefix("zigbee:") for place in self._by_place()}
 
+    def of(self, network: str) -> dict[str, str]:
+        """The nodes of one network, by IEEE address."""
+        found = ((*place.partition("#")[::2], node) for place, node in self._by_place().items())
+        return {ieee: node for channel, ieee, node in found if channel == f"zigbee:{network}"}
+
     def _by_place(self) -> dict[str, str]:
         """Made anew when there are other nodes, or something else is said of one."""
         if self._site.nodes != self._tables:

@@ -15,8 +15,8 @@ from typing import Any
 import aiomqtt
 
 from gateway.upstream.backoff import Backoff
-from gateway.upstream.credentials import password, tls_context
 from gateway.upstream.settings import MqttSettings
+from gateway.upstream.site_broker import site_client
 from transports.errors import LinkLost
 from transports.zigbee.errors import CoordinatorLost, HostRefused
 
@@ -93,18 +93,7 @@ class Conversation:
 
     async def _listen(self) -> None:
         settings = self._settings
-        client = aiomqtt.Client(
-            settings.host,
-            settings.port,
-            identifier=self._client_id,
-            username=settings.username,
-            password=await asyncio.to_thread(password, settings),
-            tls_context=await asyncio.to_thread(tls_context, settings) if settings.tls else None,
-            keepalive=settings.keepalive,
-            timeout=settings.reply_timeout,
-            max_queued_incoming_messages=_QUEUED,
-            logger=_library_log(),
-        )
+        client = await site_client(settings, self._client_id, queued=_QUEUED, log=log)
         async with client:
             await client.subscribe(f"{self._base}/#", qos=1)
             self._client, self.trouble = client, ""
@@ -129,9 +118,3 @@ class Conversation:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(LinkLost(f"zigbee2mqtt cannot be heard: {self.trouble}"))
-
-
-def _library_log() -> logging.Logger:
-    library = log.getChild("library")
-    library.setLevel(logging.CRITICAL)  # what it means is said by us
-    return library

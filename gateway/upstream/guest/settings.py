@@ -1,8 +1,8 @@
 """Which zigbee2mqtt, and at which broker: a ``[guests.NAME]`` table of the configuration."""
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.upstream.settings import MqttSettings
+from gateway.upstream.settings import BaseTopic, MqttSettings
 from transports.zigbee.networks import NetworkSettings, Radio
 
 
@@ -13,7 +13,7 @@ class GuestTable(BaseModel):
 
     mqtt: MqttSettings
     """The broker of zigbee2mqtt; the settings are those of `[upstream.mqtt]` that reach one."""
-    base_topic: str = Field(default="zigbee2mqtt", min_length=1, max_length=200)
+    base_topic: BaseTopic = "zigbee2mqtt"
     """Zigbee2mqtt's own setting of this name."""
     concurrent: int = Field(default=1, ge=1, le=32)
     """Nodes that are updated at one time; zigbee2mqtt paces each by a fixed delay."""
@@ -21,13 +21,6 @@ class GuestTable(BaseModel):
     """Milliseconds that it waits between two blocks; its own setting (250) if this is none."""
     block_size: int | None = Field(default=None, ge=10, le=100)
     """Bytes of a block; its own setting (50) if left out."""
-
-    @field_validator("base_topic")
-    @classmethod
-    def _is_topic(cls, text: str) -> str:
-        if set(text) & set("+#\0") or text.startswith(("$", "/")) or text.endswith("/"):
-            raise ValueError("a base topic holds no + or #, and neither begins nor ends with a slash")
-        return text
 
     @property
     def settings(self) -> NetworkSettings:

@@ -15,7 +15,7 @@ import aiomqtt
 from gateway.control import Control
 from gateway.model.zigbee import HeardFrame
 from gateway.upstream.backoff import Backoff
-from gateway.upstream.credentials import password, tls_context
+from gateway.upstream.site_broker import site_client
 from gateway.upstream.zigbee2mqtt import raw
 from gateway.upstream.zigbee2mqtt.face import Face
 from gateway.upstream.zigbee2mqtt.messages import Verb, answer, read, refusal, transaction_of
@@ -57,18 +57,7 @@ class FaceDoor:
 
     async def _serve(self) -> None:
         settings = self._table.mqtt
-        client = aiomqtt.Client(
-            settings.host,
-            settings.port,
-            identifier=self._client_id,
-            username=settings.username,
-            password=await asyncio.to_thread(password, settings),
-            tls_context=await asyncio.to_thread(tls_context, settings) if settings.tls else None,
-            keepalive=settings.keepalive,
-            timeout=settings.reply_timeout,
-            max_queued_incoming_messages=_QUEUED,
-            logger=_library_log(),
-        )
+        client = await site_client(settings, self._client_id, queued=_QUEUED, log=log)
         async with client:
             await client.subscribe(f"{self._asked}#", qos=1)
             if self._table.raw:
@@ -173,9 +162,3 @@ class FaceDoor:
 
 def _place(base: str, frame: HeardFrame) -> str:
     return f"{base}/{frame.node or '0x' + frame.ieee.replace(':', '')}/zcl"
-
-
-def _library_log() -> logging.Logger:
-    library = log.getChild("library")
-    library.setLevel(logging.CRITICAL)  # what it means is said by us
-    return library
